@@ -1,0 +1,1 @@
+"""The HTTP side: the JSON API now, pages beside it over the same services."""

@@ -1,0 +1,150 @@
+"""One's own account: name, language, time zone, list mail, second factor, sign-out."""
+
+from typing import Annotated, Any
+from zoneinfo import available_timezones
+
+import segno
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dependencies import PartsDep
+from api.idempotency import exempt
+from api.pages.forms import Form, checked, local, seen, told, typed
+from api.pages.rendering import page
+from api.parts import Parts
+from api.problems import Problem
+from api.routes.auth import CodeInput, keep
+from api.routes.me import MeChanges
+from api.security import allow
+from api.security.gate import Actor
+from db.repositories import access
+
+router = APIRouter()
+
+Here = Annotated[Actor, allow.session]
+_ZONES = [*sorted(name for name in available_timezones() if "/" in name), "UTC"]
+
+
+@router.get("/account")
+async def show(request: Request, actor: Here) -> Response:
+    """Show what can be changed."""
+    return _account(request, actor, Form(_values(actor)))
+
+
+def _account(request: Request, actor: Actor, form: Form) -> Response:
+    status = 422 if form.failed else 200
+    return page(request, "account", actor, status=status, form=form, zones=_ZONES)
+
+
+def _values(actor: Actor) -> dict[str, Any]:
+    return {
+        "display_name": actor.display_name,
+        "locale": actor.locale,
+        "time_zone": actor.time_zone,
+        "list_mail": actor.list_mail,
+    }
+
+
+@router.post("/account", openapi_extra=exempt("it stays changed"))
+async def change(request: Request, actor: Here, parts: PartsDep) -> Response:
+    """Change the account."""
+    values = await typed(request)
+    values["list_mail"] = "list_mail" in values
+    given, form = checked(MeChanges, values, actor.locale)
+    if given is None:
+        return _account(request, actor, form)
+    changes = given.model_dump(exclude_none=True)
+    await parts.db.write(lambda conn: access.change_person(conn, actor.person_id, changes))
+    return seen("/account", "account_changed")
+
+
+@router.post("/sign-out", openapi_extra=exempt("it stays signed out"))
+async def sign_out(actor: Here, parts: PartsDep) -> Response:
+    """End this session."""
+    await parts.db.write(lambda conn: access.end_session(conn, actor.session_hash or ""))
+    response = seen("/", "signed_out")
+    parts.cookies.forget(response, parts.cookies.session)
+    return response
+
+
+@router.get("/account/security")
+async def security(actor: Here) -> Response:
+    """Lead on from the link in mails about the second factor."""
+    return seen("/account")
+
+
+@router.get("/account/second-factor")
+async def second_factor(request: Request, actor: Here, next: str = "/") -> Response:
+    """Show what the second factor needs: to be set up, to be passed, or nothing."""
+    return page(request, "second_factor", actor, form=Form(), target=local(next), enrolment=None, codes=())
+
+
+@router.post("/account/second-factor", openapi_extra=exempt("a secret is shown once"))
+async def enrol(request: Request, actor: Here, parts: PartsDep) -> Response:
+    """Show a new secret for an authenticator, as text and as a code to scan."""
+    target = local((await typed(request)).get("next"))
+    enrolment = await parts.second_factors.enrol(actor)
+    picture = segno.make_qr(enrolment.uri).svg_data_uri(scale=5, dark="#000", light="#fff")
+    return page(
+        request,
+        "second_factor",
+        actor,
+        form=Form(),
+        target=target,
+        enrolment={"seed": enrolment.seed, "picture": picture},
+        codes=(),
+    )
+
+
+@router.post("/account/second-factor/confirm", openapi_extra=exempt("each code works once"))
+async def confirm(request: Request, actor: Here, parts: PartsDep) -> Response:
+    """Prove the new secret and show the recovery codes, once."""
+    values = await typed(request)
+    code, form = checked(CodeInput, {"code": values.get("code", "")}, actor.locale)
+    target = local(values.get("next"))
+    if code is not None:
+        try:
+            rotated = await parts.second_factors.confirm(actor, code.code)
+        except Problem as problem:
+            form = told(problem, values, actor.locale)
+        else:
+            response = page(
+                request,
+                "second_factor",
+                actor,
+                form=Form(),
+                target=target,
+                enrolment=None,
+                codes=rotated.recovery_codes,
+            )
+            keep(parts, response, rotated.secret)
+            return response
+    enrolment = {"seed": "", "picture": ""}
+    return page(
+        request, "second_factor", actor, status=422, form=form, target=target, enrolment=enrolment, codes=()
+    )
+
+
+@router.post("/account/second-factor/verify", openapi_extra=exempt("each code works once"))
+async def verify(request: Request, actor: Here, parts: PartsDep) -> Response:
+    """Pass the second factor with this session."""
+    values = await typed(request)
+    code, form = checked(CodeInput, {"code": values.get("code", "")}, actor.locale)
+    target = local(values.get("next"))
+    if code is not None:
+        try:
+            rotated = await parts.second_factors.verify(actor, code.code)
+        except Problem as problem:
+            form = told(problem, values, actor.locale)
+        else:
+            return _kept(parts, rotated.secret, target)
+    return page(
+        request, "second_factor", actor, status=422, form=form, target=target, enrolment=None, codes=()
+    )
+
+
+def _kept(parts: Parts, secret: str, target: str) -> Response:
+    response = seen(target)
+    keep(parts, response, secret)
+    return response

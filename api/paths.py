@@ -1,0 +1,5 @@
+"""Where the JSON API lives."""
+
+from typing import Final
+
+PREFIX: Final = "/api/v1"

@@ -1,0 +1,41 @@
+"""The JSON routes, a module per room: each has a ``router``, and every route an access rule."""
+
+from fastapi import APIRouter
+
+from api.routes import (
+    applications,
+    auth,
+    ballots,
+    contributions,
+    dev,
+    health,
+    leaders,
+    mail,
+    me,
+    policies,
+    staff,
+)
+from settings import Settings
+
+
+def all_routers(settings: Settings) -> list[APIRouter]:
+    """Return the routers of all rooms. Those for trying it out exist outside of production only.
+
+    They are matched in this order: the hottest first.
+    """
+    api = [
+        ballots.router,
+        applications.router,
+        me.router,
+        auth.router,
+        staff.router,
+        policies.router,
+        leaders.router,
+        contributions.router,
+        mail.router,
+    ]
+    if not settings.production:
+        api.append(dev.outbox_router)
+    if settings.time_machine_enabled:
+        api.append(dev.clock_router)
+    return [*api, health.router]

@@ -1,0 +1,135 @@
+"""Whether this process lives, whether it can work, and its numbers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Literal
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from temporalio.client import RPCError, WorkflowExecutionStatus
+from temporalio.service import RPCStatusCode
+
+from api.dependencies import PartsDep
+from api.envelope import locale_of
+from api.parts import Parts
+from api.reference import PAGE_POLICY, page
+from api.security import allow
+from contracts.mail import DISPATCH_WORKFLOW_ID
+from db import migrate
+from db.errors import DatabaseUnavailable
+
+router = APIRouter(tags=["operations"], dependencies=[allow.anyone])
+
+CHECK_SECONDS = 2.0
+_NO_DISPATCH = "not running; start a worker"
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Every dependency by name, ``ok`` or what is wrong with it."""
+
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, str]
+
+
+@router.get("/healthz", summary="Is this process alive")
+async def healthz() -> Health:
+    """Answer as long as the process does; asks nothing of anybody else."""
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    summary="Can this process work",
+    responses={503: {"model": Readiness, "description": "A dependency does not answer"}},
+)
+async def readyz(parts: PartsDep, response: Response) -> Readiness:
+    """Ask every dependency, each for at most two seconds; 503 if one of them fails."""
+    names = list(_CHECKS)
+    results = await asyncio.gather(*(_bounded(_CHECKS[name], parts) for name in names))
+    checks = dict(zip(names, results, strict=True))
+    ready = all(result == "ok" for result in results)
+    response.status_code = 200 if ready else 503
+    return Readiness(status="ok" if ready else "unavailable", checks=checks)
+
+
+@router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+async def metrics(parts: PartsDep) -> Response:
+    """Return the counters of this process in Prometheus' text format."""
+    return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/api/v1/openapi.json", summary="This API as OpenAPI", response_class=JSONResponse)
+async def openapi(request: Request) -> JSONResponse:
+    """Return the OpenAPI document."""
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/docs", summary="This API in words", response_class=HTMLResponse)
+async def docs(request: Request) -> HTMLResponse:
+    """Return a page of the OpenAPI document that loads nothing from elsewhere."""
+    content = page(request.app.openapi(), locale_of(request.scope))
+    return HTMLResponse(content, headers={"Content-Security-Policy": PAGE_POLICY})
+
+
+Check = Callable[[Parts], Awaitable[str]]
+
+
+async def _bounded(check: Check, parts: Parts) -> str:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check(parts)
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:g} s"
+    except (DatabaseUnavailable, RPCError, RuntimeError):
+        return "cannot be reached"
+    except Exception as error:
+        # Only its kind: a message could hold an address with a password in it.
+        return type(error).__name__
+
+
+async def _database(parts: Parts) -> str:
+    await parts.db.ping(seconds=CHECK_SECONDS)
+    return "ok"
+
+
+async def _migrations(parts: Parts) -> str:
+    revision = await parts.db.read(migrate.current)
+    return "ok" if revision == _newest_revision() else "run `kameng migrate`"
+
+
+@cache
+def _newest_revision() -> str | None:
+    return migrate.head()
+
+
+async def _temporal(parts: Parts) -> str:
+    serving = await parts.temporal.service_client.check_health()
+    return "ok" if serving else "not serving"
+
+
+async def _mail_dispatch(parts: Parts) -> str:
+    try:
+        found = await parts.temporal.get_workflow_handle(DISPATCH_WORKFLOW_ID).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return _NO_DISPATCH
+        raise
+    return "ok" if found.status is WorkflowExecutionStatus.RUNNING else _NO_DISPATCH
+
+
+_CHECKS: dict[str, Check] = {
+    "database": _database,
+    "migrations": _migrations,
+    "temporal": _temporal,
+    "mail_dispatch": _mail_dispatch,
+}

@@ -1,0 +1,120 @@
+"""Mail: leaving the list without signing in, and what the provider reports."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from api.dependencies import DatabaseDep, SettingsDep
+from api.idempotency import exempt
+from api.languages import preferred_locale
+from api.paths import PREFIX
+from api.problems import Problem
+from api.security import allow
+from db.database import Database
+from db.repositories import mail_events
+from mail.unsubscribe import UnsubscribeTokens
+from mail.unsubscribe_page import UnsubscribeState, unsubscribe_page
+from mail.webhook import (
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    Forged,
+    Unreadable,
+    WebhookVerifier,
+    parse_events,
+)
+from settings import Settings
+
+router = APIRouter(prefix=f"{PREFIX}/mail", tags=["mail"])
+log = structlog.get_logger(__name__)
+
+_UNKNOWN: dict[int | str, dict[str, Any]] = {
+    404: {"description": "The link is not ours", "content": {"text/html": {}}}
+}
+Token = Annotated[str, Path(min_length=1, max_length=512)]
+
+
+def _person_of(settings: Settings, token: str) -> str | None:
+    return UnsubscribeTokens(settings.secret_key.get_secret_value()).read(token)
+
+
+async def _locale(db: Database, request: Request, person_id: str | None) -> str:
+    """The person's language; the browser's for somebody we do not know."""
+    known = None
+    if person_id is not None:
+        known = await db.read(lambda conn: mail_events.locale_of(conn, person_id))
+    return known or preferred_locale(request.headers.get("accept-language", ""))
+
+
+@router.get(
+    "/unsubscribe/{token}",
+    response_class=HTMLResponse,
+    dependencies=[allow.anyone],
+    responses=_UNKNOWN,
+)
+async def ask(token: Token, request: Request, settings: SettingsDep, db: DatabaseDep) -> HTMLResponse:
+    """Show a page that asks; opening it changes nothing, because mail scanners open links."""
+    person_id = _person_of(settings, token)
+    locale = await _locale(db, request, person_id)
+    if person_id is None:
+        return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.INVALID), 404)
+    return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.ASK))
+
+
+@router.post(
+    "/unsubscribe/{token}",
+    response_class=HTMLResponse,
+    dependencies=[allow.anyone],
+    responses=_UNKNOWN,
+    openapi_extra=exempt("list mail stays off"),
+)
+async def leave(token: Token, request: Request, settings: SettingsDep, db: DatabaseDep) -> HTMLResponse:
+    """Switch list mail off, by the page's button or by a mail program's one click (RFC 8058).
+
+    Only list mail: what concerns the person alone goes on. Done twice, it is done.
+    """
+    person_id = _person_of(settings, token)
+    locale = await _locale(db, request, person_id)
+    if person_id is None:
+        return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.INVALID), 404)
+    await db.write(lambda conn: mail_events.unsubscribe(conn, person_id))
+    return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.DONE))
+
+
+@lru_cache(maxsize=4)
+def _verifier(public_key: str) -> WebhookVerifier:
+    return WebhookVerifier(public_key)
+
+
+@router.post(
+    "/sendgrid/events",
+    status_code=204,
+    dependencies=[allow.anyone],
+    openapi_extra=exempt("each event counts once"),
+)
+async def sendgrid_events(request: Request, settings: SettingsDep, db: DatabaseDep) -> Response:
+    """Take SendGrid's signed events. Each counts once, in whatever order and however often they come."""
+    if not settings.sendgrid_webhook_public_key:
+        # Without the key nothing can be told from a forgery.
+        raise Problem("not_found")
+    body, now = await request.body(), datetime.now(UTC)
+    signature, timestamp = request.headers.get(SIGNATURE_HEADER), request.headers.get(TIMESTAMP_HEADER)
+    try:
+        _verifier(settings.sendgrid_webhook_public_key).verify(body, signature, timestamp, now)
+        events = parse_events(body)
+    except Forged as error:
+        log.warning("mail_events_refused", reason=str(error))
+        raise Problem("forbidden") from None
+    except Unreadable:
+        raise Problem("unreadable_body") from None
+
+    def record(conn: Connection) -> int:
+        return mail_events.record_events(conn, events, now)
+
+    await db.write(record)
+    return Response(status_code=204)

@@ -1,0 +1,8 @@
+"""An activity that does nothing."""
+
+from temporalio import activity
+
+
+@activity.defn
+async def nothing() -> None:
+    """Do nothing."""

@@ -1,0 +1,23 @@
+"""The base of everything that crosses a process border, and the ids of processes."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Message(BaseModel):
+    """An immutable message; fields may be added later with defaults, so that old histories still read."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def application_process_id(application_id: str) -> str:
+    """Return the workflow id of an application's process."""
+    return f"application/{application_id}"
+
+
+VETTING_QUEUE = "vetting"
+MAIL_QUEUE = "mail"
+
+
+def task_queue(prefix: str, name: str) -> str:
+    """Return the full name of a task queue; the prefix keeps several communities on one server apart."""
+    return f"{prefix}-{name}"

@@ -1,0 +1,1 @@
+"""The database: tables, the way to run statements, repositories and migrations."""

@@ -1,0 +1,1 @@
+"""Repositories: plain functions that take a connection, a module per room."""

@@ -1,0 +1,246 @@
+"""The queues of the staff's desk: what waits, in the order of its deadlines, at any size."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    String,
+    Subquery,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+
+from db.tables.people import people
+from db.tables.vetting import applications
+from domain.vetting import Stage
+from domain.vetting.desk import QUEUE_STAGES, Queue
+
+NO_DEADLINE = datetime(9999, 12, 31, tzinfo=UTC)
+"""Where an application without a deadline stands in the order of deadlines: last."""
+
+MOST_COUNTED = 100
+"""A queue is counted up to here: that there are more is all that its tab says."""
+
+_claimant = people.alias("claimant")
+_deadline: ColumnElement[Any] = func.coalesce(
+    applications.c.next_deadline, literal(NO_DEADLINE, applications.c.next_deadline.type)
+)
+# Without the texts, which no list shows and which would be read for nothing.
+_LISTED = (
+    applications.c.id,
+    applications.c.person_id,
+    applications.c.headline,
+    applications.c.status,
+    applications.c.stage,
+    applications.c.waiting_on,
+    applications.c.waiting_since,
+    applications.c.next_deadline,
+    applications.c.if_nothing_happens,
+    applications.c.escalated,
+    applications.c.round,
+    applications.c.flags,
+    applications.c.claimed_by,
+    applications.c.clock_offset_seconds,
+)
+_READER = bindparam("reader", type_=applications.c.person_id.type)
+_PLACE_ID = bindparam("place_id", type_=applications.c.id.type)
+_MOST = bindparam("most", type_=Integer)
+_IN_REVIEW = (Stage.FIRST_REVIEW, Stage.SECOND_REVIEW)
+
+
+class QueuePlace(NamedTuple):
+    """Where a page of the queue ended: deadline (UTC) and id of its last application."""
+
+    deadline: datetime
+    application_id: str
+
+
+class _Shape(NamedTuple):
+    """What a query of the queue leaves out: together with the values, all that tells two of them apart."""
+
+    kind: Queue | None
+    searched: bool
+    held: bool
+    unclaimed: bool
+    escalated: bool
+    first: bool
+    dated: bool
+
+
+def queue(
+    conn: Connection,
+    *,
+    kind: Queue | None,
+    search: str | None = None,
+    claimed_by: str | None = None,
+    unclaimed: bool = False,
+    escalated: bool = False,
+    without_person: str,
+    after: QueuePlace | None = None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Return up to ``limit`` applications that wait, by deadline, the earliest first.
+
+    ``search`` is looked for in the applicant's name and the headline; ``without_person`` is the reader,
+    whose own application is not theirs to handle. ``claimed_by``, ``unclaimed`` and ``escalated`` leave
+    out the others. Columns: those of ``applications`` that a list shows, ``applicant_name``,
+    ``claimant_name``, ``deadline``.
+    """
+    shape = _Shape(
+        kind,
+        searched=bool(search),
+        held=claimed_by is not None,
+        unclaimed=unclaimed,
+        escalated=escalated,
+        first=after is None,
+        dated=after is None or after.deadline != NO_DEADLINE,
+    )
+    values: dict[str, Any] = {"reader": without_person, "most": limit}
+    if search:
+        values["search"] = f"%{_escaped(search.lower())}%"
+    if claimed_by is not None:
+        values["holder"] = claimed_by
+    if after is not None:
+        values |= {"place_deadline": after.deadline, "place_id": after.application_id}
+    return conn.execute(_statement(shape), values).all()
+
+
+@cache
+def _statement(shape: _Shape) -> Select[Any]:
+    found = _earliest(shape)
+    return (
+        select(
+            *_LISTED,
+            people.c.display_name.label("applicant_name"),
+            _claimant.c.display_name.label("claimant_name"),
+            found.c.deadline,
+        )
+        .join(found, found.c.id == applications.c.id)
+        .join(people, people.c.id == applications.c.person_id)
+        .outerjoin(_claimant, _claimant.c.id == applications.c.claimed_by)
+        .order_by(found.c.deadline, applications.c.id)
+    )
+
+
+def _earliest(shape: _Shape) -> Subquery:
+    """Return ids and deadlines of the page.
+
+    Each stage is read along its index and cut off there, so that a page costs the same however many wait.
+    Only a search, which no index serves, goes through all that wait once.
+    """
+    wanted, parts = _wanted(shape), _parts(shape.kind)
+    every = or_(*(and_(*part) for part in parts))
+    if shape.searched:
+        cut = [_first([every, _following(shape), *wanted], searched=True)]
+    else:
+        cut = [_first([*part, _dated(shape), *wanted]) for part in parts] if shape.dated else []
+        cut.append(_first([every, _undated(shape), *wanted]))
+    found = union_all(*(select(one.c.id, one.c.deadline) for one in cut)).subquery()
+    return select(found).order_by(found.c.deadline, found.c.id).limit(_MOST).subquery()
+
+
+def _first(conditions: Sequence[ColumnElement[bool]], *, searched: bool = False) -> Subquery:
+    query = select(applications.c.id, _deadline.label("deadline")).where(*conditions).limit(_MOST)
+    if not searched:
+        return query.order_by(applications.c.next_deadline, applications.c.id).subquery()
+    return query.order_by(_deadline, applications.c.id).subquery()
+
+
+def _wanted(shape: _Shape) -> list[ColumnElement[bool]]:
+    wanted = [applications.c.person_id != _READER]
+    if shape.searched:
+        wanted.append(_mentions())
+    if shape.held:
+        wanted.append(applications.c.claimed_by == bindparam("holder", type_=applications.c.claimed_by.type))
+    if shape.unclaimed:
+        wanted.append(applications.c.claimed_by.is_(None))
+    if shape.escalated:
+        wanted.append(_escalated())
+    return wanted
+
+
+def _dated(shape: _Shape) -> ColumnElement[bool]:
+    if shape.first:
+        return applications.c.next_deadline.is_not(None)
+    place = tuple_(bindparam("place_deadline", type_=applications.c.next_deadline.type), _PLACE_ID)
+    return tuple_(applications.c.next_deadline, applications.c.id) > place
+
+
+def _undated(shape: _Shape) -> ColumnElement[bool]:
+    undated = applications.c.next_deadline.is_(None)
+    return undated if shape.dated else and_(undated, applications.c.id > _PLACE_ID)
+
+
+def _following(shape: _Shape) -> ColumnElement[bool]:
+    return or_(_dated(shape), _undated(shape)) if shape.dated else _undated(shape)
+
+
+def _parts(kind: Queue | None) -> list[list[ColumnElement[bool]]]:
+    """Return the conditions of each stage that makes up the queue; no application meets two of them."""
+    kinds = list(Queue) if kind is None else [kind]
+    stages = [stage for each in kinds for stage in sorted(QUEUE_STAGES[each])]
+    parts: list[list[ColumnElement[bool]]] = [[applications.c.stage == stage.value] for stage in stages]
+    if kind is Queue.LEAD_REVIEW:
+        parts += [[_escalated(), applications.c.stage == stage.value] for stage in _IN_REVIEW]
+    return parts
+
+
+def _escalated() -> ColumnElement[bool]:
+    return applications.c.escalated == true()
+
+
+def _mentions() -> ColumnElement[bool]:
+    search = bindparam("search", type_=String)
+    named = select(people.c.id).where(func.lower(people.c.display_name).like(search, escape="\\"))
+    headed = select(applications.c.id).where(func.lower(applications.c.headline).like(search, escape="\\"))
+    return or_(applications.c.person_id.in_(named), applications.c.id.in_(headed))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def counts(conn: Connection, without_person: str) -> dict[Queue, int]:
+    """Return how many applications wait in each queue, counted up to ``MOST_COUNTED``.
+
+    The reader's own, of which one can be under way, is not theirs to handle and is left out.
+    """
+    row = conn.execute(_counts()).one()
+    own = conn.execute(_OWN, {"reader": without_person}).all()
+    return {kind: min(int(row._mapping[kind.value]) - _how_many(kind, own), MOST_COUNTED) for kind in Queue}
+
+
+_OWN = select(applications.c.stage, applications.c.escalated).where(applications.c.person_id == _READER)
+
+
+def _how_many(kind: Queue, rows: Sequence[Any]) -> int:
+    early = _IN_REVIEW if kind is Queue.LEAD_REVIEW else ()
+    return sum(row.stage in QUEUE_STAGES[kind] or (row.escalated and row.stage in early) for row in rows)
+
+
+@cache
+def _counts() -> Any:
+    return select(*(_count(kind).label(kind.value) for kind in Queue))
+
+
+def _count(kind: Queue) -> ColumnElement[int]:
+    # One more than is told, because the reader's own is taken off afterwards.
+    seen = [
+        select(applications.c.id).where(*part).limit(MOST_COUNTED + 1).subquery() for part in _parts(kind)
+    ]
+    every = union_all(*(select(one.c.id) for one in seen)).subquery()
+    return select(func.count()).select_from(every).scalar_subquery()

@@ -1,0 +1,275 @@
+"""Casting votes, and what voters see of a ballot. Who voted and what was voted never meet in one row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Row,
+    String,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import cast as sql_cast
+
+from db.prepared import Prepared
+from db.tables.ballots import ballot_roll, ballot_votes, ballots
+from db.tables.people import people
+from db.tables.vetting import applications, credential_claims, reviews
+from db.types import UtcDateTime
+from domain.ballots import BallotStatus, Choice, receipt
+from domain.credentials import ClaimVerdict
+from domain.vetting import Opinion, agreed_claims
+
+
+class Cast(StrEnum):
+    """What became of a vote; only the first two mean that it counts."""
+
+    COUNTED = "counted"
+    REPEATED = "repeated"
+    NO_BALLOT = "ballot_not_found"
+    CLOSED = "ballot_closed"
+    NOT_ON_ROLL = "not_on_roll"
+    ALREADY_VOTED = "already_voted"
+
+
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """The outcome, and the voter's receipt where the vote counts."""
+
+    outcome: Cast
+    receipt: str | None = None
+
+
+_BALLOT = bindparam("ballot", type_=String)
+_PERSON = bindparam("person", type_=String)
+_RECEIPT = bindparam("receipt", type_=String)
+_CHOICE = bindparam("choice", type_=String)
+_NOW = bindparam("now", type_=UtcDateTime)
+
+
+def _still_open(closes_before: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The ballot takes votes: by its status, and by its own clock if its process is late to close it."""
+    return and_(
+        ballots.c.id == _BALLOT,
+        ballots.c.status == BallotStatus.OPEN.value,
+        ballots.c.closes_at > closes_before,
+    )
+
+
+# The ballot's own time, in the text that SQLite keeps instants in; its dates know milliseconds.
+_SQLITE_NOW = func.strftime(
+    "%Y-%m-%dT%H:%M:%f000Z",
+    _NOW,
+    func.printf("%+.3f seconds", ballots.c.clock_offset_seconds),
+    type_=String,
+)
+_POSTGRES_NOW = _NOW + func.make_interval(
+    0, 0, 0, 0, 0, 0, ballots.c.clock_offset_seconds, type_=DateTime(timezone=True)
+)
+
+_unmarked = and_(ballot_roll.c.person_id == _PERSON, ballot_roll.c.has_voted.is_(False))
+
+# SQLite has one writer, so what the first statement saw still holds in the second.
+_SQLITE_MARK = Prepared(
+    update(ballot_roll)
+    .where(
+        ballot_roll.c.ballot_id == _BALLOT,
+        _unmarked,
+        exists(select(literal_column("1")).select_from(ballots).where(_still_open(_SQLITE_NOW))),
+    )
+    .values(has_voted=literal(True, Boolean))
+)
+_SQLITE_INSERT = Prepared(insert(ballot_votes).values(ballot_id=_BALLOT, receipt=_RECEIPT, choice=_CHOICE))
+
+# The share lock makes the count wait for this vote, and this vote for the count, whichever comes first.
+_guard = select(ballots.c.id).where(_still_open(_POSTGRES_NOW)).with_for_update(read=True).cte("guard")
+_mark = (
+    update(ballot_roll)
+    .where(ballot_roll.c.ballot_id == _guard.c.id, _unmarked)
+    .values(has_voted=literal(True, Boolean))
+    .returning(ballot_roll.c.ballot_id)
+    .cte("mark")
+)
+_POSTGRES_CAST = insert(ballot_votes).from_select(
+    ["ballot_id", "receipt", "choice"],
+    select(_mark.c.ballot_id, sql_cast(_RECEIPT, String), sql_cast(_CHOICE, String)).select_from(_mark),
+)
+
+_WHY_NOT = (
+    select(ballots.c.id, ballot_roll.c.has_voted, ballot_votes.c.choice)
+    .select_from(ballots)
+    .outerjoin(ballot_roll, and_(ballot_roll.c.ballot_id == ballots.c.id, ballot_roll.c.person_id == _PERSON))
+    .outerjoin(
+        ballot_votes, and_(ballot_votes.c.ballot_id == ballots.c.id, ballot_votes.c.receipt == _RECEIPT)
+    )
+    .where(ballots.c.id == _BALLOT)
+)
+
+
+def cast(
+    conn: Connection, ballot_id: str, person_id: str, choice: Choice, nonce: str, now: datetime
+) -> CastVote:
+    """Cast a vote in the caller's transaction; ``now`` is the wall clock (UTC).
+
+    Sent again with the same nonce and choice it is the same vote, also after the close; with anything
+    else it is refused. A vote counts if it was taken while the ballot was open and its voter unmarked.
+    """
+    own = receipt(ballot_id, person_id, nonce)
+    values = {
+        "ballot": ballot_id,
+        "person": person_id,
+        "receipt": own,
+        "choice": choice.value,
+        "now": now,
+    }
+    taken = _cast_in_one(conn, values) if conn.dialect.name == "postgresql" else _cast_in_two(conn, values)
+    return CastVote(Cast.COUNTED, own) if taken else _why_not(conn, values)
+
+
+def _cast_in_one(conn: Connection, values: dict[str, Any]) -> bool:
+    # Without the option a plain psycopg connection answers -1 for an insert.
+    taken = conn.execute(_POSTGRES_CAST, values, execution_options={"preserve_rowcount": True})
+    return taken.rowcount == 1
+
+
+def _cast_in_two(conn: Connection, values: dict[str, Any]) -> bool:
+    if _SQLITE_MARK.run(conn, values) != 1:
+        return False
+    _SQLITE_INSERT.run(conn, values)
+    return True
+
+
+def _why_not(conn: Connection, values: dict[str, Any]) -> CastVote:
+    row = conn.execute(_WHY_NOT, {name: values[name] for name in ("ballot", "person", "receipt")}).first()
+    if row is None:
+        return CastVote(Cast.NO_BALLOT)
+    if row.has_voted is None:
+        return CastVote(Cast.NOT_ON_ROLL)
+    if row.choice == values["choice"]:
+        return CastVote(Cast.REPEATED, str(values["receipt"]))
+    return CastVote(Cast.ALREADY_VOTED if row.has_voted else Cast.CLOSED)
+
+
+_LISTED = (
+    ballots,
+    people.c.display_name.label("candidate_name"),
+    applications.c.headline.label("headline"),
+    ballot_roll.c.has_voted.label("has_voted"),
+)
+
+
+def _with_candidate() -> Any:
+    own = and_(ballot_roll.c.ballot_id == ballots.c.id, ballot_roll.c.person_id == _PERSON)
+    return (
+        ballots.join(people, people.c.id == ballots.c.candidate_id)
+        .outerjoin(applications, applications.c.id == ballots.c.subject_id)
+        .outerjoin(ballot_roll, own)
+    )
+
+
+_PAGE = (
+    select(*_LISTED).select_from(_with_candidate()).order_by(ballots.c.opens_at.desc(), ballots.c.id.desc())
+)
+_PROFILE = (
+    select(*_LISTED, applications.c.bio, applications.c.statement, applications.c.tags)
+    .select_from(_with_candidate())
+    .where(ballots.c.id == _BALLOT)
+)
+
+
+def page(
+    conn: Connection,
+    person_id: str,
+    status: BallotStatus | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Return up to ``limit`` ballots, newest first, each with the reader's own mark on its roll.
+
+    ``before`` is opening time and id of the last ballot of the page before. Cancelled ones are left out.
+    """
+    query = _PAGE.where(ballots.c.status != BallotStatus.CANCELLED.value)
+    if status is not None:
+        query = query.where(ballots.c.status == status.value)
+    if before is not None:
+        opens_at, ballot_id = before
+        earlier = and_(ballots.c.opens_at == opens_at, ballots.c.id < ballot_id)
+        query = query.where(or_(ballots.c.opens_at < opens_at, earlier))
+    return conn.execute(query.limit(limit), {"person": person_id}).all()
+
+
+def profile(conn: Connection, ballot_id: str, person_id: str) -> Row[Any] | None:
+    """Return a ballot with its candidate's public profile and the reader's own mark, None if unknown."""
+    return conn.execute(_PROFILE, {"ballot": ballot_id, "person": person_id}).one_or_none()
+
+
+def ballot(conn: Connection, ballot_id: str) -> Row[Any] | None:
+    """Return the row of a ballot, None if unknown."""
+    return conn.execute(select(ballots).where(ballots.c.id == ballot_id)).one_or_none()
+
+
+def verified_claims(conn: Connection, application_id: str) -> Sequence[Any]:
+    """Return scope, issuer and expiry of the claims that the deciding reviewers agreed on, by scope."""
+    claim_ids = agreed_claims(_last_opinions(conn, application_id))
+    return conn.execute(
+        select(credential_claims.c.scope, credential_claims.c.issuer, credential_claims.c.expires_on)
+        .where(credential_claims.c.application_id == application_id, credential_claims.c.id.in_(claim_ids))
+        .order_by(credential_claims.c.scope, credential_claims.c.issuer)
+    ).all()
+
+
+def _last_opinions(conn: Connection, application_id: str) -> list[Opinion]:
+    last = select(func.max(reviews.c.round)).where(reviews.c.application_id == application_id)
+    rows = conn.execute(
+        select(reviews)
+        .where(reviews.c.application_id == application_id, reviews.c.round == last.scalar_subquery())
+        .order_by(reviews.c.as_lead, reviews.c.decided_at, reviews.c.id)
+    )
+    return [
+        Opinion(
+            reviewer_id=row.reviewer_id,
+            decision=row.decision,
+            verified_claims=tuple(
+                finding["claim_id"]
+                for finding in row.findings
+                if finding["verdict"] == ClaimVerdict.VERIFIED.value
+            ),
+            as_lead=row.as_lead,
+        )
+        for row in rows
+    ]
+
+
+def receipts(conn: Connection, ballot_id: str, after: str, limit: int) -> list[str]:
+    """Return up to ``limit`` receipts greater than ``after``, sorted: their order tells nothing."""
+    return list(
+        conn.execute(
+            select(ballot_votes.c.receipt)
+            .where(ballot_votes.c.ballot_id == ballot_id, ballot_votes.c.receipt > after)
+            .order_by(ballot_votes.c.receipt)
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def has_receipt(conn: Connection, ballot_id: str, own: str) -> bool:
+    """Tell whether a vote with that receipt is in the ballot."""
+    found: Any = select(literal_column("1")).where(
+        ballot_votes.c.ballot_id == ballot_id, ballot_votes.c.receipt == own
+    )
+    return conn.execute(found).first() is not None

@@ -1,0 +1,33 @@
+"""Database URLs as people write them, and as SQLAlchemy wants them."""
+
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+_POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg", "postgresql+asyncpg"})
+_SQLITE = frozenset({"sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"})
+
+
+def normalise_url(url: str) -> URL:
+    """Return ``sqlite:///FILE`` or ``postgresql://…`` with the driver that Kameng uses.
+
+    Raises ``ValueError``, without the password, for anything else; SQLite in memory is refused,
+    because every connection would see a database of its own.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ValueError("DATABASE_URL is not a database URL (sqlite:///FILE or postgresql://…)") from error
+    if parsed.drivername in _POSTGRESQL:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in _SQLITE:
+        raise ValueError(f"DATABASE_URL: {parsed.drivername} is neither sqlite nor postgresql")
+    if parsed.database in (None, "", ":memory:") or str(parsed.database).startswith("file:"):
+        raise ValueError("DATABASE_URL: SQLite needs a file, as in sqlite:///kameng.sqlite3")
+    return parsed.set(drivername="sqlite+pysqlite")
+
+
+def sqlite_file(url: URL) -> Path:
+    """Return the file of a normalised SQLite URL."""
+    return Path(str(url.database))

@@ -1,0 +1,1 @@
+"""The rules of the community: pure functions and frozen models, no input or output."""

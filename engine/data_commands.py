@@ -1,0 +1,108 @@
+"""Commands that work on the database: ``kameng migrate``, ``kameng import …``, ``kameng admin create``."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from db import migrate
+from db.database import Database
+from db.errors import DatabaseUnavailable
+from domain.people import DEFAULT_LOCALE
+from engine.admin import Granted, create_admin
+from engine.csv_files import BadLine
+from engine.errors import EngineError
+from engine.imports import Import, import_contributions, import_members
+from settings import load_settings
+
+T = TypeVar("T")
+Importer = Callable[[Database, Path, datetime, Import], Awaitable[Import]]
+
+File = Annotated[Path, typer.Argument(help="CSV in UTF-8; the first line names the columns.")]
+
+
+def migrate_command() -> None:
+    """Bring the database to the newest schema."""
+    url = load_settings().database_url
+    try:
+        revision = migrate.upgrade(url)
+    except DatabaseUnavailable as error:
+        raise EngineError(f"the database is not available ({error})") from error
+    typer.echo(f"The database is at revision {revision}.")
+
+
+def import_members_command(file: File) -> None:
+    """Import members: email, name[, locale, time_zone, joined_at, circles, invited_by, roles]."""
+    _import(file, import_members)
+
+
+def import_contributions_command(file: File) -> None:
+    """Import contributions: source, reference, kind, occurred_at, person_id or email[, …]."""
+    _import(file, import_contributions)
+
+
+def create_admin_command(
+    email: Annotated[str, typer.Argument(help="The mail address to sign in with.")],
+    role: Annotated[list[str], typer.Option(help="A role to give; may be repeated.")],
+    name: Annotated[str, typer.Option(help="The name to show, if the person is new.")] = "",
+    locale: Annotated[str, typer.Option(help="zh-CN or en, if the person is new.")] = DEFAULT_LOCALE,
+) -> None:
+    """Create a person if need be, and give roles."""
+    granted: Granted = _run(
+        lambda db: create_admin(db, email, role, datetime.now(UTC), name=name, locale=locale)
+    )
+    given = ", ".join(role.value for role in granted.roles) or "nothing new"
+    typer.echo(f"{granted.person.email} ({'new' if granted.created else 'already there'}): {given}")
+
+
+def _import(file: Path, importer: Importer) -> None:
+    """Run one import with progress on standard error; exits with 1 if rows were bad."""
+    console = Console(stderr=True)
+    with _progress(console) as progress:
+        task = progress.add_task(file.name, total=file.stat().st_size if file.is_file() else None)
+
+        def name(line: BadLine) -> None:
+            console.print(
+                f"{file}:{line.number}: {line.reason}", markup=False, highlight=False, soft_wrap=True
+            )
+
+        run = Import(on_bad=name, on_progress=lambda position: progress.update(task, completed=position))
+        _run(lambda db: importer(db, file, datetime.now(UTC), run))
+        progress.update(task, completed=progress.tasks[task].total)
+    typer.echo(f"{run.added} added, {run.already_there} already there, {run.bad} bad rows")
+    if run.bad:
+        raise typer.Exit(1)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _run(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run ``work`` on the database of the settings. Raises ``EngineError`` if it is away or not migrated."""
+    url = load_settings().database_url
+
+    async def main() -> T:
+        async with Database.connect(url) as db:
+            return await work(db)
+
+    try:
+        if not migrate.is_current(url):
+            raise EngineError("the database has not been migrated; run: kameng migrate")
+        return asyncio.run(main())
+    except DatabaseUnavailable as error:
+        raise EngineError(
+            f"the database is not available ({error}); what was written before stays"
+        ) from error

@@ -1,0 +1,173 @@
+"""The demo community: people and their past written at once, and applications in every interesting state.
+
+The applications are carried where they are by the people concerned, over the JSON API of the running
+Kameng; what already happened is read from the timelines, so a seeding that was cut short goes on, and a
+finished one does nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final, NamedTuple
+
+import httpx2
+import typer
+from sqlalchemy import Connection
+
+from contracts.contributions import ContributionIn
+from db.database import Database
+from db.errors import DatabaseUnavailable
+from db.repositories import contributions, people
+from domain.contributions import ContributionKind
+from domain.people import normalise_email
+from engine.cache import Report
+from engine.errors import EngineError
+from engine.seed_people import ADMIN, BRIDGE, EVERYBODY, MEMBERS, Someone
+from engine.seed_stories import STORIES, Story, Teller, is_told
+from engine.visitors import Refusal, entrance
+from settings import load_settings
+
+SOURCE: Final = "demo-forum"
+BRIDGE_TOKEN: Final = "forum bridge"
+
+
+class Seeded(NamedTuple):
+    """How many people were added, and which stories were told now."""
+
+    people: int
+    stories: tuple[str, ...]
+
+
+def _quiet(_line: str) -> None:
+    return None
+
+
+async def seed_demo(
+    db: Database,
+    base_url: str,
+    *,
+    report: Report = _quiet,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> Seeded:
+    """Put the demo community into the Kameng that runs at ``base_url`` on ``db``.
+
+    Told again it adds nothing; after an interruption it completes. Raises ``EngineError`` if the API
+    does not answer or a story goes otherwise than told.
+    """
+    added = await db.write(lambda conn: populate(conn, datetime.now(UTC)))
+    untold = await db.read(_untold)
+    if not untold:
+        return Seeded(added, ())
+    report(f"{len(EVERYBODY)} fictional people; telling {len(untold)} stories")
+    async with entrance(base_url, transport) as door:
+        try:
+            await _make_token(Teller(door, db))
+            results = await asyncio.gather(
+                *(_tell(Teller(door, db), story) for story in untold), return_exceptions=True
+            )
+        except httpx2.TransportError as error:
+            raise EngineError(f"Kameng does not answer at {base_url}; is it running?") from error
+    _raise_first(results)
+    return Seeded(added, tuple(story.key for story in untold))
+
+
+def _raise_first(results: Iterable[object]) -> None:
+    for result in results:
+        if isinstance(result, httpx2.TransportError):
+            raise EngineError("Kameng stopped answering while the community was put in") from result
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _untold(conn: Connection) -> list[Story]:
+    return [story for story in STORIES if not is_told(conn, story)]
+
+
+async def _tell(teller: Teller, story: Story) -> None:
+    try:
+        await story.tell(teller, story.key)
+    except Refusal as refusal:
+        raise EngineError(f"the story of «{story.key}» went otherwise: {refusal}") from refusal
+
+
+async def _make_token(teller: Teller) -> None:
+    """Give the forum bridge its API token, whose secret nobody keeps: a new one is made at /auth/tokens."""
+    bridge = await teller.person(BRIDGE)
+    held = (await bridge.get("/auth/tokens"))["items"]
+    if not any(token["name"] == BRIDGE_TOKEN for token in held):
+        await bridge.post("/auth/tokens", {"name": BRIDGE_TOKEN, "scopes": ["contributions:write"]})
+
+
+def populate(conn: Connection, now: datetime) -> int:
+    """Write everybody with roles and circles, and what the members did lately, unless all are there.
+
+    Returns how many people were added. ``now`` is the wall clock (UTC).
+    """
+    emails = {someone.key: normalise_email(someone.email) for someone in EVERYBODY}
+    known = people.ids_by_email(conn, emails.values())
+    if len(known) == len(emails):
+        return 0
+    waiting = list(EVERYBODY)
+    while waiting:
+        ids = people.ids_by_email(conn, emails.values())
+        ready = [s for s in waiting if s.invited_by is None or emails[s.invited_by] in ids]
+        people.create_many(conn, [_new_person(s, ids, emails, now) for s in ready], now)
+        waiting = [s for s in waiting if s not in ready]
+    ids = people.ids_by_email(conn, emails.values())
+    admin = ids[emails[ADMIN]]
+    for someone in EVERYBODY:
+        person_id = ids[emails[someone.key]]
+        for role in someone.roles:
+            people.grant_role(conn, person_id, role, now, granted_by=admin)
+        for circle in someone.circles:
+            people.join_circle(conn, person_id, circle)
+    contributions.record(conn, list(_past(now)), now)
+    return len(ids) - len(known)
+
+
+def _new_person(
+    someone: Someone, ids: dict[str, str], emails: dict[str, str], now: datetime
+) -> people.NewPerson:
+    inviter = ids[emails[someone.invited_by]] if someone.invited_by else None
+    joined = now - timedelta(days=someone.days)
+    return people.NewPerson(someone.email, someone.name, someone.locale, someone.time_zone, joined, inviter)
+
+
+def _past(now: datetime) -> Iterable[ContributionIn]:
+    """Yield what the members did in the last weeks where the community lives."""
+    for place, member in enumerate(MEMBERS):
+        kinds = (ContributionKind.POST, ContributionKind.SHARE, ContributionKind.READ)
+        for number in range(2 + place % 4):
+            days = 1 + (place * 3 + number * 5) % 26
+            if days < member.days:
+                yield ContributionIn(
+                    source=SOURCE,
+                    reference=f"{member.key}-{number}",
+                    kind=kinds[number % len(kinds)],
+                    email=member.email,
+                    occurred_at=now - timedelta(days=days, hours=place),
+                )
+
+
+def _run(work: Callable[[Database], Awaitable[Seeded]], url: str) -> Seeded:
+    async def main() -> Seeded:
+        async with Database.connect(url) as db:
+            return await work(db)
+
+    try:
+        return asyncio.run(main())
+    except DatabaseUnavailable as error:
+        raise EngineError(f"the database is not available ({error})") from error
+
+
+def seed_command(kind: str) -> None:
+    """Seed the running Kameng of the settings. Raises ``EngineError``."""
+    settings = load_settings()
+    if kind != "demo":
+        raise EngineError(f"there is no community called {kind}; demo is one")
+    if settings.production:
+        raise EngineError("the demo community is for trying out, not for production")
+    base_url = f"http://{settings.http_host}:{settings.http_port}"
+    done = _run(partial(seed_demo, base_url=base_url, report=typer.echo), settings.database_url)
+    typer.echo(f"{done.people} people added, {len(done.stories)} stories told")

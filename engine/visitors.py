@@ -1,0 +1,125 @@
+"""People at the JSON API, for programs that act as them: signed in, each with cookies of their own."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+
+from engine.errors import EngineError
+
+ANSWER_SECONDS: Final = 75.0
+PREFIX: Final = "/api/v1"
+
+
+class Refusal(EngineError):
+    """The API answered with a problem; ``code`` is its stable code."""
+
+    def __init__(self, request: str, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{request}: {status} {code} {detail}".rstrip())
+        self.status = status
+        self.code = code
+
+
+class Visitor:
+    """One person (or program, or stranger) with cookies of their own."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self.http = http
+
+    async def send(self, method: str, path: str, key: str | None = None, **given: Any) -> httpx2.Response:
+        """Send one request to ``path`` below the API's prefix and return whatever is answered.
+
+        ``key`` is the request's Idempotency-Key. Raises ``httpx2.TransportError`` without an answer.
+        """
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self.http.request(
+            method, PREFIX + path, headers=headers | given.pop("headers", {}), **given
+        )
+
+    async def ask(self, method: str, path: str, key: str | None = None, **given: Any) -> Any:
+        """Send one request and return the JSON of its answer. Raises ``Refusal`` for a problem."""
+        response = await self.send(method, path, key, **given)
+        if response.is_success:
+            return response.json() if response.content else None
+        told = response.json() if "json" in response.headers.get("content-type", "") else {}
+        detail = told.get("detail", "") + "".join(
+            f" {e['field']}: {e['code']}" for e in told.get("errors", ())
+        )
+        raise Refusal(f"{method} {path}", response.status_code, told.get("code", ""), detail)
+
+    async def get(self, path: str, **parameters: Any) -> Any:
+        """Read."""
+        return await self.ask("GET", path, params=parameters)
+
+    async def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None) -> Any:
+        """Act."""
+        return await self.ask("POST", path, key, json=dict(body or {}))
+
+    async def patch(self, path: str, body: Mapping[str, Any], *, version: int, key: str | None = None) -> Any:
+        """Change what was read at ``version``."""
+        return await self.ask("PATCH", path, key, json=dict(body), headers={"If-Match": f'"v{version}"'})
+
+    async def upload(self, path: str, kind: str, name: str, content: bytes, media_type: str) -> str:
+        """Hand in a file and return its id."""
+        files = {"file": (name, content, media_type)}
+        return str((await self.ask("POST", path, data={"kind": kind}, files=files))["id"])
+
+    async def skip(self, application_id: str, length: timedelta) -> str:
+        """Move the clock of an application forward; return its new time as the API writes it."""
+        duration = f"PT{max(1, round(length.total_seconds()))}S"
+        body = {"process": f"application/{application_id}", "duration": duration}
+        return str((await self.post("/dev/clock/advance", body))["now"])
+
+
+class Entrance:
+    """The door of one running Kameng: strangers come in, signed in as people or programs."""
+
+    def __init__(self, base_url: str, transport: httpx2.AsyncBaseTransport) -> None:
+        self._base_url = base_url
+        self._transport = transport
+        self._known: dict[str, Visitor] = {}
+
+    def stranger(self, **headers: str) -> Visitor:
+        """Return somebody who is not signed in; ``headers`` come along with all their requests."""
+        return Visitor(
+            httpx2.AsyncClient(
+                transport=self._transport, base_url=self._base_url, headers=headers, timeout=ANSWER_SECONDS
+            )
+        )
+
+    async def by_name(self, email: str) -> Visitor:
+        """Return the person with that address, signed in by the dev-only call, once for each."""
+        if email not in self._known:
+            visitor = self.stranger()
+            _keep_token(visitor, await visitor.post("/dev/sessions", {"email": email}))
+            self._known[email] = visitor
+        return self._known[email]
+
+    async def by_link(self, visitor: Visitor, link: str) -> dict[str, Any]:
+        """Sign ``visitor``, who asked for it, in by a sign-in link from a mail; return who that is."""
+        token = parse_qs(urlsplit(link).query)["token"][0]
+        signed_in = await visitor.post("/auth/sessions", {"token": token})
+        _keep_token(visitor, signed_in)
+        return dict(signed_in["person"])
+
+    def program(self, token: str) -> Visitor:
+        """Return a program that shows an API token."""
+        return self.stranger(Authorization=f"Bearer {token}")
+
+
+def _keep_token(visitor: Visitor, signed_in: Mapping[str, Any]) -> None:
+    """Prove with every further request that it is not another site's form."""
+    visitor.http.headers["X-CSRF-Token"] = signed_in["csrf_token"]
+
+
+@asynccontextmanager
+async def entrance(
+    base_url: str, transport: httpx2.AsyncBaseTransport | None = None
+) -> AsyncIterator[Entrance]:
+    """Yield the door of the Kameng at ``base_url``; ``transport`` takes the place of the network."""
+    own = transport or httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=20))
+    async with own:
+        yield Entrance(base_url, own)

@@ -1,0 +1,44 @@
+// A page that shows a process renews its live parts when the process has moved on, and says so.
+const live = document.getElementById("live");
+const announcement = document.getElementById("announcement");
+const behind = document.getElementById("behind");
+
+// What somebody is writing or has chosen must not be taken away, nor the place of the keyboard.
+const touched = new WeakSet();
+document.addEventListener("input", (event) => {
+  const part = event.target.closest("#live, [data-live]");
+  if (part) touched.add(part);
+});
+
+function inUse(part) {
+  return touched.has(part) || "typed" in part.dataset || part.contains(document.activeElement);
+}
+
+function replace(part, fresh) {
+  if (!fresh || part.innerHTML === fresh.innerHTML) return true;
+  if (inUse(part)) return false;
+  const open = [...part.querySelectorAll("details")].map((details) => details.open);
+  part.replaceChildren(...fresh.childNodes);
+  [...part.querySelectorAll("details")].forEach((details, index) => {
+    details.open ||= open[index] ?? false;
+  });
+  part.classList.add("fresh");
+  return true;
+}
+
+async function renew() {
+  const answer = await fetch(live.dataset.page || location.pathname, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const parts = [live, ...document.querySelectorAll("[data-live]")];
+  const kept = parts.filter((part) => !replace(part, page.getElementById(part.id)));
+  if (behind) behind.hidden = kept.length === 0;
+  announcement.textContent = announcement.dataset.text;
+  document.dispatchEvent(new Event("renewed"));
+}
+
+if (live && live.dataset.events) {
+  const source = new EventSource(live.dataset.events);
+  source.addEventListener("changed", renew);
+  addEventListener("pagehide", () => source.close());
+}

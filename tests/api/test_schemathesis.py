@@ -1,0 +1,166 @@
+"""The API does what its own document says, whatever is thrown at it, and never breaks."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as examples
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.generation.case import Case
+from schemathesis.schemas import APIOperation
+from sqlalchemy import Connection
+
+from api.app import create_app
+from api.security.credentials import hashed, new_secret
+from db.database import Database
+from db.repositories import access, people
+from db.repositories.people import NewPerson
+from domain.people import Role
+from settings import Settings
+
+EXAMPLES = {GenerationMode.POSITIVE: 5, GenerationMode.NEGATIVE: 8}
+NAMES = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+)
+
+# Two that are no JSON; and one that has to say 503, because no worker runs here.
+LEFT_OUT = {"/metrics", "/docs", "/readyz"}
+
+
+class Served:
+    """The API on a port, in a thread, as people reach it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
+
+    def __enter__(self) -> "Served":
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive()
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@pytest.fixture
+def reachable(sqlite_url: str, temporal_address: str, settings: Settings) -> Settings:
+    return settings.model_copy(
+        update={
+            "database_url": sqlite_url,
+            "temporal_address": temporal_address,
+            "writes_per_minute": 1_000_000,
+            "sign_ins_per_client": 1_000_000,
+        }
+    )
+
+
+def session_of(database_url: str, person_id: str) -> str:
+    """Open a session that may do everything, and return its secret."""
+    secret, now = new_secret(), datetime.now(UTC)
+
+    def store(conn: Connection) -> None:
+        access.open_session(
+            conn,
+            token_hash=hashed(secret),
+            person_id=person_id,
+            csrf_token="csrf",
+            now=now,
+            expires_at=now + timedelta(hours=1),
+            second_factor_at=now,
+        )
+
+    _write(database_url, store)
+    return secret
+
+
+def everybody(database_url: str) -> str:
+    """Add a person who holds every role; return the id."""
+    now = datetime.now(UTC)
+
+    def store(conn: Connection) -> str:
+        person, _ = people.find_or_create(conn, NewPerson("all@people.example", "All", "en", "UTC", now), now)
+        for role in Role:
+            people.grant_role(conn, person.id, role, now)
+        return person.id
+
+    return str(_write(database_url, store))
+
+
+def _write(database_url: str, fn: object) -> object:
+    async def run() -> object:
+        async with Database.connect(database_url) as db:
+            return await db.write(fn)  # type: ignore[arg-type]
+
+    return asyncio.run(run())
+
+
+def operations(url: str) -> Iterator[APIOperation]:
+    schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json")
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
+        operation = found.ok()
+        if operation.path not in LEFT_OUT:
+            yield operation
+
+
+def throw(operation: APIOperation, mode: GenerationMode, url: str, headers: dict[str, str]) -> None:
+    """Call ``operation`` with generated input, and hold each answer against the document."""
+    chosen: list[Any] = [CHECKS.get_one(name) for name in NAMES]
+
+    @examples(
+        max_examples=EXAMPLES[mode],
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def one(case: Case) -> None:
+        case.call_and_validate(base_url=url, headers=headers, checks=chosen)
+
+    one()
+
+
+def test_nothing_that_fits_or_does_not_breaks_it(reachable: Settings) -> None:
+    load_all_checks()
+    person = everybody(reachable.database_url)
+    failures, walked = [], 0
+    with Served(reachable) as served:
+        for operation in operations(served.url):
+            # Signing out is among the operations: each gets a session of its own.
+            secret = session_of(reachable.database_url, person)
+            headers = {"Cookie": f"kameng_session={secret}", "Sec-Fetch-Site": "same-origin"}
+            for mode in EXAMPLES:
+                walked += 1
+                try:
+                    throw(operation, mode, served.url, headers)
+                except Unsatisfiable:
+                    # Nothing can be wrong with a call that takes nothing.
+                    continue
+                except FailureGroup as error:
+                    failures += [f"{operation.label} {mode.value}: {found}" for found in error.exceptions]
+    assert not failures, "\n\n".join(failures)
+    assert walked > 80

@@ -1,0 +1,90 @@
+"""`kameng demo`: the story is told to its end on a real Kameng, and says so where it goes otherwise."""
+
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from rich.console import Console
+
+from engine import demo_story
+from engine.demo import Narrator, language_of, tell_story
+from engine.demo_words import WORDS
+from engine.errors import EngineError
+from engine.visitors import Entrance
+
+
+def _left_behind() -> list[str]:
+    """Return the command lines of processes that work in a demo's directory."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = place.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if "kameng-demo-" in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.slow
+def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "cli", "demo", "--lang", "en"],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "TMPDIR": str(tmp_path), "COLUMNS": "120"},
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    for step in ("signs in by", "asks for changes", "vote in secret (14)", "find all 14 receipts"):
+        assert step in told.stdout
+    assert told.stdout.count("questions answered in time") == 8
+    assert "is certified for: reading" in told.stdout
+    assert "67 days took" in told.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert [line for line in _left_behind() if str(tmp_path) in line] == []
+
+
+async def test_a_story_that_goes_otherwise_ends_it(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_story, "MAIL_SECONDS", 0.2)
+    # Nobody listens there.
+    with pytest.raises(EngineError, match="stopped answering"):
+        await tell_story("http://127.0.0.1:9", sqlite_url, Narrator(Console(quiet=True), 1))
+
+    def without_mail(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json={"items": []})
+
+    async with httpx2.MockTransport(without_mail) as way:
+        story = demo_story.Story(Entrance("http://kameng.test", way), Narrator(Console(quiet=True), 1))
+        with pytest.raises(EngineError, match="no mail sign_in"):
+            await story.tell()
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "language"),
+    [
+        ("zh", {"LANG": "en_US.UTF-8"}, 0),
+        ("en", {"LANG": "zh_CN.UTF-8"}, 1),
+        (None, {"LANG": "zh_CN.UTF-8"}, 0),
+        (None, {"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, 1),
+        (None, {}, 1),
+    ],
+)
+def test_it_speaks_the_language_asked_for(given: str | None, environ: dict[str, str], language: int) -> None:
+    assert language_of(given, environ) == language
+
+
+def test_an_unknown_language_is_one_clear_line() -> None:
+    with pytest.raises(EngineError, match="zh or en, not fr"):
+        language_of("fr", {})
+
+
+def test_both_languages_tell_the_same() -> None:
+    def fields(phrase: str) -> set[str | None]:
+        return {field for _, field, _, _ in string.Formatter().parse(phrase) if field}
+
+    assert all(fields(chinese) == fields(english) for chinese, english in WORDS.values())

@@ -1,0 +1,36 @@
+"""The ground that all other tests stand on."""
+
+from pathlib import Path
+
+from db.database import Database
+from db.migrate import is_current
+from tests.support.shared import shared_service
+
+
+async def test_every_database_is_migrated_and_answers(database_url: str) -> None:
+    async with Database.connect(database_url) as database:
+        await database.ping()
+    assert is_current(database_url)
+
+
+class Recorded:
+    """A service that writes down that it was stopped."""
+
+    def __init__(self, log: list[str]) -> None:
+        self._log = log
+        log.append("started")
+
+    def describe(self) -> dict[str, str]:
+        return {"name": "recorded"}
+
+    def stop(self) -> None:
+        self._log.append("stopped")
+
+
+def test_a_shared_service_is_started_once_and_stopped_last(tmp_path: Path) -> None:
+    log: list[str] = []
+    with shared_service(tmp_path, "recorded", lambda: Recorded(log)) as first:
+        with shared_service(tmp_path, "recorded", lambda: Recorded(log)) as second:
+            assert first == second == {"name": "recorded"}
+        assert log == ["started"]
+    assert log == ["started", "stopped"]

@@ -1,0 +1,177 @@
+"""The demo community: every interesting state, once however often it is put in, completed after a cut."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import Connection, func, select
+from temporalio.client import Client
+
+from api.app import create_app
+from contracts.base import VETTING_QUEUE, task_queue
+from db.database import Database
+from db.repositories import people
+from db.tables.base import metadata
+from db.tables.mail import mails
+from db.tables.people import people as people_table
+from db.tables.people import role_grants
+from db.tables.vetting import applications, timeline_entries
+from domain.people import Role, normalise_email
+from engine.seed import populate, seed_demo
+from engine.seed_people import APPLICANTS, EVERYBODY, HOST, MEMBERS, STAFF, VOTERS
+from settings import Settings
+from worker import vetting_worker
+
+STATES = {
+    "drafting": ("draft", "intake"),
+    "waiting": ("credential_review", "first_review"),
+    "changing": ("credential_review", "changes_requested"),
+    "candidate": ("member_vote", "voting"),
+    "probation": ("probation", "probation"),
+    "judged": ("probation", "probation_decision"),
+    "leader1": ("certified", "closed"),
+    "leader2": ("certified", "closed"),
+    "appealing": ("rejected", "appeal_review"),
+    "creator": ("ordinary_creator", "appeal_window"),
+}
+BASE = "http://kameng.test"
+
+
+class Cut(httpx2.AsyncBaseTransport):
+    """The way to the application, which breaks after so many requests."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, requests: int) -> None:
+        self.inner = inner
+        self.left = requests
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.left -= 1
+        if self.left < 0:
+            raise httpx2.ConnectError("cut")
+        return await self.inner.handle_async_request(request)
+
+
+class Place:
+    """A running Kameng to seed."""
+
+    def __init__(self, db: Database, way: httpx2.AsyncBaseTransport) -> None:
+        self.db = db
+        self.way = way
+
+    async def states(self) -> dict[str, tuple[str, str]]:
+        """Return status and stage of every application, by the local part of its applicant's address."""
+        statement = select(people_table.c.email, applications.c.status, applications.c.stage).join(
+            applications, applications.c.person_id == people_table.c.id
+        )
+        rows = await self.db.read(lambda conn: conn.execute(statement).all())
+        return {row.email.partition("@")[0]: (row.status, row.stage) for row in rows}
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many rows every table holds that seeding fills."""
+        kept = [table for name, table in metadata.tables.items() if name not in {"sessions", "mails"}]
+
+        def count(conn: Connection) -> dict[str, int]:
+            sizes = {table.name: select(func.count()).select_from(table) for table in kept}
+            return {name: conn.execute(size).scalar_one() for name, size in sizes.items()}
+
+        return await self.db.read(count)
+
+
+@pytest.fixture
+async def place(sqlite_url: str, temporal_client: Client, tmp_path: Path) -> AsyncIterator[Place]:
+    """The whole API in this process, with a worker, as `kameng dev` sets it up."""
+    config = temporal_client.service_client.config
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        database_url=sqlite_url,
+        temporal_address=config.target_host,
+        temporal_namespace=temporal_client.namespace,
+        staff_second_factor=False,
+        temporal_call_seconds=60,
+    )
+    app, queue = create_app(settings), task_queue(settings.task_queue_prefix, VETTING_QUEUE)
+    async with (
+        Database.connect(sqlite_url) as db,
+        app.router.lifespan_context(app),
+        vetting_worker(temporal_client, db, queue),
+    ):
+        yield Place(db, httpx2.ASGITransport(app=app))
+
+
+async def test_every_interesting_state_is_there_once(place: Place) -> None:
+    first = await seed_demo(place.db, BASE, transport=Cut(place.way, 10_000))
+    assert first.people == len(EVERYBODY)
+    assert await place.states() == STATES
+    before = await place.counts()
+    again = await seed_demo(place.db, BASE, transport=Cut(place.way, 0))
+    assert again == (0, ())
+    assert await place.counts() == before
+    assert await _mails_twice(place.db) == []
+
+
+async def test_a_seeding_that_was_cut_short_is_completed(place: Place) -> None:
+    for requests in (3, 40, 90):
+        with pytest.raises(Exception, match="answer"):
+            await seed_demo(place.db, BASE, transport=Cut(place.way, requests))
+        # What was on its way when the connection broke arrives.
+        await asyncio.sleep(0)
+    await seed_demo(place.db, BASE, transport=Cut(place.way, 10_000))
+    assert await place.states() == STATES
+    assert await _mails_twice(place.db) == []
+    entry = timeline_entries.c
+    doubled = select(entry.process_id).where(entry.code.in_(["submitted", "certified", "appealed"]))
+    doubled = doubled.group_by(entry.process_id, entry.code).having(func.count() > 1)
+    assert await place.db.read(lambda conn: conn.execute(doubled).all()) == []
+
+
+async def _mails_twice(db: Database) -> list[object]:
+    """Return what letters somebody got twice about one thing that happens once."""
+    once = ["certified", "ballot_opened", "vote_passed_probation_started", "appeal_received"]
+    statement = (
+        select(mails.c.process_id, mails.c.person_id, mails.c.template)
+        .where(mails.c.template.in_(once))
+        .group_by(mails.c.process_id, mails.c.person_id, mails.c.template)
+        .having(func.count() > 1)
+    )
+    return list(await db.read(lambda conn: conn.execute(statement).all()))
+
+
+def test_the_people_are_plainly_fictional_and_mixed() -> None:
+    assert len({normalise_email(someone.email) for someone in EVERYBODY}) == len(EVERYBODY)
+    assert HOST.endswith(".example")
+    assert all(someone.name.startswith(("示例·", "Demo ")) for someone in EVERYBODY)
+    assert {someone.locale for someone in EVERYBODY} == {"zh-CN", "en"}
+    assert len({someone.time_zone for someone in EVERYBODY}) >= 5
+    assert sum(someone.days < 30 for someone in MEMBERS) >= 5
+    assert len(VOTERS) >= 20
+    assert {someone.key for someone in APPLICANTS} == set(STATES)
+    held = {role for someone in STAFF for role in someone.roles}
+    assert held == {Role.REVIEWER, Role.LEAD_REVIEWER, Role.MODERATOR, Role.ADMIN}
+
+
+async def test_reviewers_of_the_stories_have_no_conflict_of_interest(sqlite_url: str) -> None:
+    """One who is in the waiting applicant's circle is there to be seen, and so is an inviter."""
+    async with Database.connect(sqlite_url) as db:
+        await db.write(lambda conn: populate(conn, datetime.now(UTC)))
+        conflicts = await db.read(
+            lambda conn: {
+                applicant.key: str(people.conflict_between(conn, *_ids(conn, "reviewer4", applicant.key)))
+                for applicant in APPLICANTS
+            }
+        )
+        members = await db.read(lambda conn: people.holders_of(conn, Role.MEMBER))
+        size = select(func.count()).select_from(role_grants)
+        grants = await db.read(lambda conn: conn.execute(size).scalar_one())
+    assert conflicts["waiting"] == "same_circle"
+    assert conflicts["changing"] == "inviter"
+    assert len(members) == len(EVERYBODY)
+    assert grants == len(EVERYBODY) + sum(len(someone.roles) for someone in EVERYBODY)
+
+
+def _ids(conn: Connection, *keys: str) -> list[str]:
+    emails = [f"{key}@{HOST}" for key in keys]
+    known = people.ids_by_email(conn, emails)
+    return [known[email] for email in emails]

@@ -1,0 +1,123 @@
+"""kill -9 of worker, API and Temporal server in the middle of every stage; started again, all goes on."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.processes import Nursery
+from tests.faults.world import REVIEWERS, Application, World, world
+from tests.support.temporal import PrivateTemporal
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+Steps = Callable[[Application], Coroutine[Any, Any, None]]
+CROWD = 70
+
+
+@pytest.fixture
+async def here(
+    private_temporal: PrivateTemporal, nursery: Nursery, sqlite_url: str, tmp_path: Path
+) -> AsyncIterator[World]:
+    """The world."""
+    async with world(tmp_path, private_temporal, nursery, sqlite_url) as opened:
+        await opened.populate(crowd=CROWD)
+        yield opened
+
+
+async def _submitted(case: Application) -> None:
+    await case.draft()
+    await case.submit()
+
+
+async def _first_review_given(case: Application) -> None:
+    await _submitted(case)
+    await case.review(REVIEWERS[0])
+
+
+async def _changes_requested(case: Application) -> None:
+    await _submitted(case)
+    await case.review(REVIEWERS[0], "request_changes")
+
+
+async def _voted(case: Application) -> None:
+    await _submitted(case)
+    await case.approve()
+    await case.votes(9)
+
+
+async def _on_probation(case: Application) -> None:
+    await _voted(case)
+    await case.skip(days=7, minutes=1)
+
+
+async def _to_be_judged(case: Application) -> None:
+    await _on_probation(case)
+    await case.skip(days=60, minutes=1)
+
+
+async def _rejected(case: Application) -> None:
+    await _submitted(case)
+    await case.review(REVIEWERS[0], "reject")
+    await case.review(REVIEWERS[1], "reject")
+
+
+async def _appealing(case: Application) -> None:
+    await _rejected(case)
+    await case.appeal()
+
+
+STAGES: dict[str, tuple[Steps, Steps, str]] = {
+    "draft": (Application.draft, Application.submit, "first_review"),
+    "credential_review": (_submitted, lambda c: c.review(REVIEWERS[0]), "second_review"),
+    "roll mailing": (_first_review_given, lambda c: c.review(REVIEWERS[1]), "voting"),
+    "changes_requested": (_changes_requested, Application.resubmit, "first_review"),
+    "counting": (_voted, lambda c: c.skip(days=7, minutes=1), "probation"),
+    "probation": (_on_probation, lambda c: c.skip(days=30, minutes=1), "probation"),
+    "probation_decision": (_to_be_judged, lambda c: c.decide("fail"), "appeal_window"),
+    "appeal": (_rejected, Application.appeal, "appeal_review"),
+    "appeal_review": (_appealing, lambda c: c.decide_appeal("overturn"), "first_review"),
+}
+"""What leads into the middle of each stage, what is asked while something is killed, and where that leads."""
+
+
+@pytest.mark.parametrize("victim", ["worker", "api", "temporal"])
+async def test_in_the_middle_of_every_stage(here: World, victim: str) -> None:
+    """The same steps are taken twice for each stage, once undisturbed: the outcome is the same."""
+    chance = random.Random(victim)
+    quiet = await _prepared(here, "quiet")
+    await asyncio.gather(*(STAGES[stage][1](case) for stage, case in quiet.items()))
+    struck = await _prepared(here, "struck")
+    acting = [asyncio.create_task(STAGES[stage][1](case)) for stage, case in struck.items()]
+    await asyncio.sleep(chance.uniform(0.02, 0.12))
+    await here.kill(victim)
+    await asyncio.sleep(chance.uniform(0.0, 0.2))
+    await here.start(victim)
+    await asyncio.gather(*acting)
+    await _mailed_to_all(here, quiet["roll mailing"], struck["roll mailing"])
+    for stage, case in struck.items():
+        assert (await case.show())["stage"] == STAGES[stage][2], stage
+        await case.holds()
+        assert await case.codes() == await quiet[stage].codes(), stage
+        assert await case.letters() == await quiet[stage].letters(), stage
+
+
+async def _prepared(here: World, name: str) -> dict[str, Application]:
+    cases = {stage: Application(here, f"{name}-{number}") for number, stage in enumerate(STAGES)}
+    await here.add_applicants(*(case.name for case in cases.values()))
+    await asyncio.gather(*(STAGES[stage][0](case) for stage, case in cases.items()))
+    return cases
+
+
+async def _mailed_to_all(here: World, *cases: Application) -> None:
+    """Wait until everybody on the roll has the mail about the ballot."""
+    for case in cases:
+        for _ in range(400):
+            letters: Counter[str] = Counter(template for template, _ in (await case.letters()).elements())
+            if letters["ballot_opened"] >= CROWD:
+                break
+            await asyncio.sleep(0.05)

@@ -1,0 +1,77 @@
+"""Stored histories of every path replay on the workflow as it is: processes that run today go on tomorrow."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from tests.replay.hasty import Hasty
+from tests.replay.record import HISTORIES
+from tests.workflows import paths_later, paths_review
+from tests.workflows.paths import PATHS
+from workflows.vetting import VettingWorkflow
+
+assert paths_later
+assert paths_review
+STORED = sorted(HISTORIES.glob("*.json"))
+MEGABYTE = 1024 * 1024
+
+
+def history_of(path: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(path.stem, path.read_text())
+
+
+def replayer(*workflows: type) -> Replayer:
+    return Replayer(workflows=workflows, data_converter=pydantic_data_converter)
+
+
+def test_every_path_has_its_history() -> None:
+    assert {path.stem for path in STORED} == set(PATHS)
+    assert sum(path.stat().st_size for path in STORED) < 5 * MEGABYTE
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+async def test_stored_history_replays(path: Path) -> None:
+    await replayer(VettingWorkflow).replay_workflow(history_of(path))
+
+
+@pytest.mark.parametrize("path", STORED[:3], ids=lambda path: path.stem)
+async def test_an_incompatible_change_is_noticed(path: Path) -> None:
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer(Hasty).replay_workflow(history_of(path))
+
+
+def payloads(value: Any) -> list[str]:
+    """Every payload of a history, decoded."""
+
+    if isinstance(value, dict):
+        own = [base64.b64decode(value["data"]).decode()] if isinstance(value.get("data"), str) else []
+        return own + [text for inner in value.values() for text in payloads(inner)]
+    return [text for inner in value for text in payloads(inner)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_no_history_holds_personal_data(path: Path) -> None:
+    """Neither address, name, note nor anything typed into the form; and nothing of the machine."""
+    text = path.read_text()
+    everything = "\n".join([text, *payloads(json.loads(text))])
+    assert len(everything) > len(text)
+    for typed in (
+        "people.example",
+        "@",
+        "Shown ",
+        "A note.",
+        "Please look again.",
+        "cooking circle",
+        "Guild of",
+    ):
+        assert typed not in everything
+    assert '"identity"' not in text
+    assert "/home/" not in text
+    assert "site-packages" not in text

@@ -1,0 +1,84 @@
+"""Workflow code and the rules behind it do nothing that a replay would not do again in the same way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted([*(ROOT / "workflows").rglob("*.py"), *(ROOT / "domain").rglob("*.py")])
+
+# Only these of the standard library, and of others: whoever adds one looks here first.
+ALLOWED = {
+    "asyncio", "base64", "collections", "contextlib", "dataclasses", "datetime", "enum", "fractions",
+    "functools", "hashlib", "itertools", "math", "re", "typing", "unicodedata", "urllib", "uuid",
+    "pydantic", "temporalio", "uuid_utils",
+    "activities", "contracts", "domain", "workflows",
+}  # fmt: skip
+FORBIDDEN_CALLS = {
+    "now", "utcnow", "today", "time", "monotonic", "perf_counter", "sleep", "open", "input", "print",
+    "urandom",
+    "random", "randint", "choice", "shuffle", "token_hex", "token_urlsafe", "uuid1", "uuid4", "uuid7",
+    "create_task", "as_completed", "to_thread", "run_in_executor", "getenv",
+}  # fmt: skip
+# ``workflow.now`` is the process's clock; ``domain.ids`` makes ids, and no workflow may ask it for new ones.
+EXCEPTIONS = {("workflows", "workflow.now"), ("domain", "uuid_utils.compat.uuid7")}
+
+
+def calls(tree: ast.AST) -> list[str]:
+    return [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def imports(tree: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+def offences(source: str, package: str) -> list[str]:
+    """What in ``source`` a replay might not repeat."""
+    tree = ast.parse(source)
+    strange = sorted(imports(tree) - ALLOWED)
+    impure = [
+        name
+        for name in calls(tree)
+        if name.rpartition(".")[2] in FORBIDDEN_CALLS and (package, name) not in EXCEPTIONS
+    ]
+    over_sets = [
+        ast.unparse(node.iter)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.For | ast.comprehension) and isinstance(node.iter, ast.Set | ast.SetComp)
+    ]
+    return [*strange, *impure, *over_sets]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_is_repeatable(path: Path) -> None:
+    assert not offences(path.read_text(encoding="utf-8"), path.relative_to(ROOT).parts[0])
+
+
+def test_workflows_make_no_ids_of_their_own() -> None:
+    """``derived_id`` gives the same id in every replay; ``new_id`` would not."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "workflows").rglob("*.py")]
+    sources += [path.read_text(encoding="utf-8") for path in (ROOT / "domain" / "vetting").rglob("*.py")]
+    assert not [source for source in sources if "new_id" in source]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import random",
+        "import os",
+        "from datetime import datetime\nat = datetime.now()",
+        "import time\ntime.sleep(1)",
+        "import uuid\nuuid.uuid4()",
+        "for one in {1, 2}: pass",
+        "import asyncio\nasyncio.as_completed([])",
+    ],
+)
+def test_offence_is_found(source: str) -> None:
+    assert offences(source, "workflows")

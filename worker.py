@@ -1,0 +1,156 @@
+"""The worker process: which workflows and activities run on which task queue."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.runtime import Runtime
+from temporalio.worker import Interceptor, Worker
+
+from activities.ballots import BallotActivities
+from activities.mail import Dispatcher, MailActivities
+from activities.probation import ProbationActivities
+from activities.vetting import VettingActivities
+from contracts.base import MAIL_QUEUE, VETTING_QUEUE, task_queue
+from db.database import Database
+from engine.logs import configure_logging
+from engine.mail_dispatch import ensure_mail_dispatch
+from engine.observe import Observer, WorkerMetrics
+from engine.temporal_client import connect, metrics_runtime
+from mail.config import MailConfig
+from mail.factory import build_transport
+from mail.metrics import MailMetrics
+from mail.transports import Transport
+from settings import Settings, SettingsError, load_settings
+from workflows.mail import MailDispatchWorkflow
+from workflows.vetting import VettingWorkflow
+
+log = structlog.get_logger()
+
+# Threads that answer the database must not wait long for a busy event loop.
+SWITCH_INTERVAL_SECONDS = 0.0005
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 10.0
+
+
+def vetting_worker(
+    client: Client,
+    db: Database,
+    queue: str,
+    interceptors: Sequence[Interceptor] = (),
+    *,
+    cached_workflows: int = 1000,
+) -> Worker:
+    """Return the worker of vetting: its workflow and all activities that it orders."""
+    vetting, ballots, probation = VettingActivities(db), BallotActivities(db), ProbationActivities(db)
+    return Worker(
+        client,
+        task_queue=queue,
+        workflows=[VettingWorkflow],
+        activities=[
+            vetting.record,
+            ballots.open,
+            ballots.cancel,
+            ballots.count,
+            ballots.mail_roll,
+            probation.evaluate_week,
+            probation.figures,
+        ],
+        interceptors=interceptors,
+        max_cached_workflows=cached_workflows,
+        max_concurrent_activities=50,
+        # A killed worker's processes are offered to the others after this, so that who acts hardly waits.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
+        graceful_shutdown_timeout=timedelta(seconds=15),
+    )
+
+
+def mail_worker(
+    client: Client,
+    db: Database,
+    queue: str,
+    transport: Transport,
+    interceptors: Sequence[Interceptor] = (),
+    metrics: MailMetrics | None = None,
+) -> Worker:
+    """Return the worker of mail: the process that dispatches it, and the hand-over by ``transport``."""
+    return Worker(
+        client,
+        task_queue=queue,
+        workflows=[MailDispatchWorkflow],
+        activities=[MailActivities(Dispatcher(db, transport, metrics=metrics)).deliver],
+        interceptors=interceptors,
+        graceful_shutdown_timeout=timedelta(seconds=15),
+    )
+
+
+def _runtime(settings: Settings) -> Runtime | None:
+    port = settings.temporal_metrics_port
+    return metrics_runtime(settings.metrics_host, port) if port else None
+
+
+async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
+    """Connect to Temporal, trying again until it answers; None if asked to stop first."""
+    runtime, wait = _runtime(settings), FIRST_RETRY_SECONDS
+    while not stop.is_set():
+        try:
+            return await connect(settings, runtime=runtime)
+        except RuntimeError:
+            log.warning("temporal not reached", address=settings.temporal_address, retry_seconds=wait)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait)
+            wait = min(wait * 2, LAST_RETRY_SECONDS)
+    return None
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve all task queues until ``stop`` is set, then finish what runs, bounded in time."""
+    client = await _connected(settings, stop)
+    if client is None:
+        return
+    metrics = WorkerMetrics()
+    if settings.worker_metrics_port:
+        metrics.serve(settings.metrics_host, settings.worker_metrics_port)
+    observer = Observer(metrics)
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(Database.connect(settings.database_url))
+        queue = task_queue(settings.task_queue_prefix, VETTING_QUEUE)
+        await stack.enter_async_context(vetting_worker(client, db, queue, [observer]))
+        transport = build_transport(MailConfig.model_validate(settings, from_attributes=True))
+        mails, mail_queue = MailMetrics(metrics.registry), task_queue(settings.task_queue_prefix, MAIL_QUEUE)
+        await stack.enter_async_context(mail_worker(client, db, mail_queue, transport, [observer], mails))
+        await ensure_mail_dispatch(client, mail_queue)
+        if settings.ready_file is not None:
+            settings.ready_file.touch()
+        log.info("worker ready", namespace=client.namespace)
+        await stop.wait()
+        log.info("worker draining")
+
+
+async def _main(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await run(settings, stop)
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM; return the exit code."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    configure_logging(settings)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    asyncio.run(_main(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Orchestration only: what waits for whom, for how long, and what then."""

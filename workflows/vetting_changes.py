@@ -1,0 +1,75 @@
+"""Each request to the vetting process as a transition that can be tried on a copy of its state."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from contracts.vetting import Act, Appeal, ConfirmViolation, DecideAppeal, DecideProbation, Submit
+from domain.vetting import ends, process, review, trial
+from domain.vetting.review import Review
+from domain.vetting.state import Alarm, Effects, VettingState
+
+Change = Callable[[VettingState, datetime], Effects]
+
+
+def ringing(alarm: Alarm) -> Change:
+    """Act on a deadline."""
+    return lambda state, now: process.ring(state, alarm, now)
+
+
+def submission(request: Submit) -> Change:
+    """Submit the draft."""
+    return lambda state, now: review.submit(state, request.actor_id, now)
+
+
+def resubmission(request: Submit) -> Change:
+    """Answer a request for changes."""
+    return lambda state, now: review.resubmit(state, request.actor_id, now)
+
+
+def withdrawal(request: Act) -> Change:
+    """Withdraw the application or the appeal."""
+    return lambda state, now: ends.withdraw(state, request.actor_id, now)
+
+
+def claiming(request: Act) -> Change:
+    """Hold the application."""
+    return lambda state, now: review.claim(state, request.actor_id, request.is_lead, now)
+
+
+def releasing(request: Act) -> Change:
+    """Give the application back."""
+    return lambda state, now: review.release(state, request.actor_id, request.is_lead, now)
+
+
+def stepping_aside(request: Act) -> Change:
+    """Declare a conflict of interest."""
+    return lambda state, now: review.declare_conflict(state, request.actor_id, now)
+
+
+def reviewing(request: Review) -> Change:
+    """Give an opinion."""
+    return lambda state, now: review.review(state, request, now)
+
+
+def violating(request: ConfirmViolation) -> Change:
+    """Confirm a violation."""
+    return lambda state, now: trial.violation(
+        state, request.actor_id, request.violation_id, request.kind, now
+    )
+
+
+def deciding_probation(request: DecideProbation) -> Change:
+    """Decide the probation."""
+    return lambda state, now: trial.decide(state, request.actor_id, request.decision, request.note_id, now)
+
+
+def appealing(request: Appeal) -> Change:
+    """Appeal."""
+    return lambda state, now: ends.appeal(state, request.actor_id, request.note_id, now)
+
+
+def deciding_appeal(request: DecideAppeal) -> Change:
+    """Decide the appeal."""
+    return lambda state, now: process.decide_appeal(
+        state, request.actor_id, request.decision, request.note_id, now
+    )
