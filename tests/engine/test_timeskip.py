@@ -2,7 +2,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -42,6 +42,33 @@ async def test_timers_on_the_way_fire_one_by_one(temporal_client: Client, task_q
     gaps = [later - earlier for earlier, later in zip([before, *entries], entries, strict=False)]
     assert len(gaps) == 3
     assert all(timedelta(days=1, seconds=-5) < gap < timedelta(days=1, minutes=1) for gap in gaps)
+
+
+@activity.defn
+async def work() -> None:
+    """Take longer than what is left of the skip when the timer before it fires."""
+    await asyncio.sleep(1.0)
+
+
+@workflow.defn
+class WorkingDiary:
+    """Works at the end of every week."""
+
+    @workflow.run
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(7 * 86_400)
+            await workflow.execute_activity(work, start_to_close_timeout=timedelta(minutes=1))
+
+
+async def test_work_that_passes_the_target_does_not_carry_the_clock_to_the_next_timer(
+    temporal_client: Client, task_queue: str
+) -> None:
+    async with Worker(temporal_client, task_queue=task_queue, workflows=[WorkingDiary], activities=[work]):
+        await temporal_client.start_workflow(WorkingDiary.run, id="working", task_queue=task_queue)
+        before = await timeskip.process_now(temporal_client, "working")
+        arrived = await timeskip.advance(temporal_client, "working", timedelta(days=14))
+    assert timedelta(days=14) <= arrived - before < timedelta(days=14, minutes=1)
 
 
 async def test_one_process_moves_alone(temporal_client: Client, task_queue: str) -> None:

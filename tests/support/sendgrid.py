@@ -59,7 +59,11 @@ def problems(body: Any) -> list[str]:
 
 def _problems_of(one: dict[str, Any], seen: set[str]) -> list[str]:
     found = []
-    if len(one.get("to", [])) != 1 or "@" not in one["to"][0]["email"] or "bad" in one["to"][0]["email"]:
+    if (
+        len(one.get("to", [])) != 1
+        or "@" not in one["to"][0]["email"]
+        or one["to"][0]["email"].startswith("bad@")
+    ):
         found.append("to")
     if sum(len(key) + len(value.encode()) for key, value in one.get("substitutions", {}).items()) > 10_000:
         found.append("substitutions over 10,000 bytes")
