@@ -347,9 +347,7 @@ class VettingService:
 
     async def update(self, application_id: str, update: Any, request: Any, update_id: str) -> StatusView:
         """Send an update of that id and return where the application stands then. Raises ``Problem``."""
-        handle = self._temporal.get_workflow_handle_for(
-            VettingWorkflow.run, application_process_id(application_id)
-        )
+        handle = self._temporal.get_workflow_handle(application_process_id(application_id))
         return await self._answer(handle.execute_update(update, request, id=update_id))
 
     async def _answer(self, call: Awaitable[T]) -> T:
