@@ -1,0 +1,143 @@
+"""Campaigns, who takes part, what they did on which day, and what they were paid for it."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from db.tables.base import metadata
+from db.types import Id, Json, UtcDateTime
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("leader_id", Id, ForeignKey("people.id"), nullable=False, index=True),
+    Column("template", String(32), nullable=False),
+    Column("title", String(120), nullable=False),
+    Column("summary", String(300), nullable=False, default=""),
+    Column("description", Text, nullable=False, default=""),
+    Column("task", Text, nullable=False, default=""),
+    Column("plan", Json, nullable=False),
+    Column("edit_version", Integer, nullable=False, default=1),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    # The projection: written by the process alone once it runs; ``revision`` only grows.
+    Column("status", String(16), nullable=False, default="draft"),
+    Column("waiting_on", String(16), nullable=False, default="leader"),
+    Column("waiting_since", UtcDateTime),
+    Column("next_deadline", UtcDateTime),
+    Column("if_nothing_happens", String(32), nullable=False, default="stays_draft"),
+    Column("revision", Integer, nullable=False, default=0),
+    Column("day", Integer, nullable=False, default=0),
+    Column("day_closes_at", UtcDateTime),
+    Column("closed_through", Integer, nullable=False, default=0),
+    Column("length_days", Integer, nullable=False, default=0),
+    Column("starts_at", UtcDateTime),
+    Column("ends_at", UtcDateTime),
+    Column("reserved", Integer, nullable=False, default=0),
+    Column("reasons", Json, nullable=False),
+    Column("policy_version", Integer),
+    Column("clock_offset_seconds", Float, nullable=False, default=0.0),
+    Column("submitted_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Index("ix_campaigns_status_id", "status", "id"),
+)
+
+# Counters follow from the check-ins; they are here so that a check-in reads one row.
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("person_id", Id, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", String(16), nullable=False),
+    # A number from 0 to SHARDS - 1 drawn from the person's id: bulk work takes ranges of it.
+    Column("shard", Integer, nullable=False),
+    Column("enrolled_at", UtcDateTime, nullable=False),
+    Column("first_day", Integer, nullable=False),
+    Column("reminder_hour", Integer),
+    Column("invited_by", Id, ForeignKey("people.id", ondelete="SET NULL")),
+    Column("new_member", Boolean, nullable=False, default=False),
+    Column("days_done", Integer, nullable=False, default=0),
+    Column("last_day", Integer, nullable=False, default=0),
+    Column("streak", Integer, nullable=False, default=0),
+    Column("best_streak", Integer, nullable=False, default=0),
+    Column("make_ups_used", Integer, nullable=False, default=0),
+    Column("missed", Integer, nullable=False, default=0),
+    Column("missed_in_a_row", Integer, nullable=False, default=0),
+    Column("closed_through", Integer, nullable=False, default=0),
+    Column("friends_activated", Integer, nullable=False, default=0),
+    CheckConstraint("status IN ('active', 'waiting', 'left', 'removed')", name="status"),
+    Index("ix_enrolments_bulk", "campaign_id", "shard", "person_id"),
+    Index("ix_enrolments_person_id_campaign_id", "person_id", "campaign_id"),
+    Index("ix_enrolments_days", "campaign_id", "days_done", "best_streak", "person_id"),
+    Index("ix_enrolments_streak", "campaign_id", "best_streak", "days_done", "person_id"),
+    Index("ix_enrolments_invitations", "campaign_id", "friends_activated", "days_done", "person_id"),
+    sqlite_with_rowid=False,
+)
+
+check_ins = Table(
+    "check_ins",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("person_id", Id, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Id, nullable=False, unique=True),
+    Column("kind", String(8), nullable=False, default="day"),
+    Column("note", Text, nullable=False, default=""),
+    Column("link", String(500)),
+    Column("picture_id", Id),
+    Column("at", UtcDateTime, nullable=False),
+    Column("featured_at", UtcDateTime),
+    CheckConstraint("kind IN ('day', 'make_up', 'amnesty')", name="kind"),
+    Index("ix_check_ins_person", "campaign_id", "person_id", "day"),
+    sqlite_with_rowid=False,
+)
+
+# One row for each day; the figures are set when it is closed.
+campaign_days = Table(
+    "campaign_days",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("active", Integer, nullable=False, default=0),
+    Column("checked_in", Integer, nullable=False, default=0),
+    Column("missed", Integer, nullable=False, default=0),
+)
+
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("person_id", Id, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
+    Column("days_done", Integer, nullable=False),
+    Column("completed", Boolean, nullable=False),
+    Column("check_in_points", Integer, nullable=False, default=0),
+    Column("streak_points", Integer, nullable=False, default=0),
+    Column("completion_points", Integer, nullable=False, default=0),
+    Column("rank_points", Integer, nullable=False, default=0),
+    Column("invitation_points", Integer, nullable=False, default=0),
+    Column("certificate_code", String(32)),
+    Column("settled_at", UtcDateTime, nullable=False),
+    UniqueConstraint("certificate_code"),
+    sqlite_with_rowid=False,
+)
+
+campaign_reports = Table(
+    "campaign_reports",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("figures", Json, nullable=False),
+)

@@ -1,0 +1,148 @@
+"""The days of a campaign: opening, reminding, closing; pause, extension, cancellation, the end."""
+
+from datetime import datetime
+
+from domain.campaigns.calendar import Shift, local_day, reminder_at
+from domain.campaigns.plan import MAX_DAYS
+from domain.campaigns.review import end
+from domain.campaigns.rewards import liability
+from domain.campaigns.state import (
+    Alarm,
+    AlarmKind,
+    Audience,
+    CampaignState,
+    Effects,
+    Order,
+    OrderKind,
+)
+from domain.campaigns.terms import OPEN_STATUSES, Refusal, Status, WaitingOn
+from domain.mail import MailTemplate
+from domain.process import Refused
+
+
+def ring(state: CampaignState, alarm: Alarm, now: datetime) -> Effects:
+    """Act on an alarm of the running campaign."""
+    state.require_alarm(alarm)
+    effects = Effects()
+    if alarm.kind is AlarmKind.DAY_OPENS:
+        _open(state, effects, alarm.number, now)
+        effects.mail(MailTemplate.CAMPAIGN_STARTED, Audience.LEADER)
+    elif alarm.kind is AlarmKind.REMINDER:
+        order = Order(kind=OrderKind.REMIND, number=alarm.number, slot=alarm.slot)
+        # Late by a day or an outage a reminder would only annoy: its day tells whether it still helps.
+        if alarm.number == state.day and now < state.closes(state.day):
+            state.orders = (*state.orders, order)
+    else:
+        _close(state, effects, alarm.number, now)
+    return effects
+
+
+def _open(state: CampaignState, effects: Effects, day: int, now: datetime) -> None:
+    """Open ``day``: check-ins count for it from now on, and its reminders and its end are set."""
+    state.day = day
+    state.move(Status.RUNNING, WaitingOn.MEMBERS, now, _alarms_of_day(state, now))
+    state.note(effects, now, "day_opened", day=day)
+
+
+def _alarms_of_day(state: CampaignState, now: datetime) -> list[Alarm]:
+    plan, day, closes = state.agreed, state.day, state.closes(state.day)
+    at = {hour: reminder_at(plan, day, hour, state.shifts) for hour in state.policy.reminder_hours}
+    reminders = [
+        Alarm(at=instant, kind=AlarmKind.REMINDER, number=day, slot=hour)
+        for hour, instant in at.items()
+        if now < instant < closes
+    ]
+    return [*reminders, Alarm(at=closes, kind=AlarmKind.DAY_CLOSES, number=day)]
+
+
+def _close(state: CampaignState, effects: Effects, day: int, now: datetime) -> None:
+    """Close ``day`` and open the next, or settle after the last."""
+    state.orders = (*state.orders, Order(kind=OrderKind.CLOSE_DAY, number=day))
+    if day < state.agreed.length_days:
+        _open(state, effects, day + 1, now)
+        return
+    state.note(effects, now, "last_day_over", day=day)
+    _settle(state, now)
+
+
+def _settle(state: CampaignState, now: datetime) -> None:
+    state.day = state.agreed.length_days + 1 if not state.cancelled else state.day
+    state.move(Status.SETTLING, WaitingOn.NOBODY, now)
+    state.orders = (*state.orders, Order(kind=OrderKind.SETTLE))
+
+
+def day_closed(state: CampaignState, day: int, checked_in: int, missed: int, now: datetime) -> Effects:
+    """Take the result of a day's close: so many members checked in, so many did not."""
+    effects = Effects()
+    state.closed_through = max(state.closed_through, day)
+    state.note(effects, now, "day_closed", day=day, checked_in=checked_in, missed=missed)
+    effects.mail(MailTemplate.CAMPAIGN_DIGEST, Audience.LEADER, day=day, checked_in=checked_in, missed=missed)
+    return effects
+
+
+def settled(state: CampaignState, paid: int, members: int, now: datetime) -> Effects:
+    """Take the result of the settlement: everybody is paid, what is left goes back to the pool."""
+    state.require(Status.SETTLING)
+    effects = Effects(release=True)
+    end(state, Status.CANCELLED if state.cancelled else Status.SETTLED, now)
+    code = "campaign_cancelled_settled" if state.cancelled else "campaign_settled"
+    state.note(effects, now, code, paid=paid, members=members, reserved=state.reserved)
+    effects.mail(MailTemplate.CAMPAIGN_SETTLED, Audience.LEADER, paid=paid, members=members)
+    return effects
+
+
+def pause(state: CampaignState, actor_id: str, note_id: str | None, now: datetime) -> Effects:
+    """Stop the campaign where it is: no check-ins, no reminders, no day ends."""
+    state.require(Status.RUNNING)
+    effects = Effects()
+    state.paused_at = now
+    state.move(Status.PAUSED, WaitingOn.LEADER, now)
+    state.note(effects, now, "campaign_paused", actor_id, note_id, day=state.day)
+    return effects
+
+
+def resume(state: CampaignState, actor_id: str, now: datetime) -> Effects:
+    """Go on with the day at which it was paused; the days to come move by the calendar days lost."""
+    state.require(Status.PAUSED)
+    effects = Effects()
+    plan = state.agreed
+    if now >= state.closes(state.day):
+        lost = local_day(plan, now) - local_day(plan, state.opens(state.day))
+        state.shifts = (*state.shifts, Shift(from_day=state.day, days=lost.days))
+    state.paused_at = None
+    state.move(Status.RUNNING, WaitingOn.MEMBERS, now, _alarms_of_day(state, now))
+    state.note(effects, now, "campaign_resumed", actor_id, day=state.day)
+    return effects
+
+
+def extend(state: CampaignState, actor_id: str, days: int, now: datetime) -> Effects:
+    """Add ``days`` days at the end; what more they could pay is reserved first, or it is refused."""
+    state.require(*OPEN_STATUSES)
+    longer = state.agreed.length_days + days
+    longest = min(state.policy.longest_days, MAX_DAYS)
+    if days < 1 or longer > longest:
+        raise Refused(Refusal.TOO_LONG, longest_days=longest)
+    effects = Effects()
+    state.plan = state.agreed.model_copy(update={"length_days": longer})
+    wanted = liability(state.plan)
+    effects.reserve = max(0, wanted - state.reserved)
+    state.reserved += effects.reserve
+    state.note(effects, now, "campaign_extended", actor_id, days=days, length_days=longer)
+    return effects
+
+
+def cancel(state: CampaignState, actor_id: str, note_id: str | None, now: datetime) -> Effects:
+    """End the campaign before its time: what was earned is settled, nothing more can be."""
+    state.require(Status.DRAFT, Status.IN_REVIEW, *OPEN_STATUSES)
+    effects = Effects()
+    state.note(effects, now, "campaign_cancelled", actor_id, note_id, day=state.day)
+    effects.mail(MailTemplate.CAMPAIGN_CANCELLED, Audience.LEADER, note_id=note_id)
+    state.cancelled = True
+    # A day that has closed is still being worked on: that goes first, in the order given.
+    state.orders = tuple(order for order in state.orders if order.kind is OrderKind.CLOSE_DAY)
+    if state.day:
+        _settle(state, now)
+        return effects
+    effects.release = state.reserved > 0
+    end(state, Status.CANCELLED, now)
+    return effects

@@ -1,0 +1,89 @@
+"""Campaigns: where one stands, who must act, and why a request is refused."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a campaign stands, from draft to one of its ends."""
+
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    SCHEDULED = "scheduled"
+    ENROLLING = "enrolling"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SETTLING = "settling"
+    SETTLED = "settled"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class WaitingOn(StrEnum):
+    """Who must act next."""
+
+    LEADER = "leader"
+    STAFF = "staff"
+    MEMBERS = "members"
+    NOBODY = "nobody"
+
+
+class IfNothing(StrEnum):
+    """What happens at the next deadline if nobody acts."""
+
+    STAYS_DRAFT = "stays_draft"
+    STAFF_REMINDED = "staff_reminded"
+    SENT_BACK = "sent_back"
+    DROPPED = "dropped"
+    ENROLMENT_OPENS = "enrolment_opens"
+    CAMPAIGN_STARTS = "campaign_starts"
+    DAY_CLOSES = "day_closes"
+    SETTLES = "settles"
+    NOTHING = "nothing"
+
+
+class ReviewDecision(StrEnum):
+    """What staff can say to a campaign."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    REQUEST_CHANGES = "request_changes"
+
+
+class ReasonCode(StrEnum):
+    """Why a campaign was rejected, sent back or ended before its time."""
+
+    REWARDS_TOO_HIGH = "rewards_too_high"
+    RULES_UNCLEAR = "rules_unclear"
+    UNSUITABLE = "unsuitable"
+    UNLAWFUL_REWARDS = "unlawful_rewards"
+    CLASHES = "clashes"
+    OTHER = "other"
+    START_PASSED = "start_passed"
+    NO_ANSWER = "no_answer"
+
+
+REVIEW_REASONS = frozenset(ReasonCode) - {ReasonCode.START_PASSED, ReasonCode.NO_ANSWER}
+
+
+class Refusal(StrEnum):
+    """Why a request was refused; the stable ``code`` of the problem."""
+
+    NOT_OPEN = "campaign_not_open"
+    WRONG_STAGE = "campaign_wrong_status"
+    NOT_THE_LEADER = "not_the_leader"
+    OWN_CAMPAIGN = "own_campaign"
+    REASONS_REQUIRED = "reasons_required"
+    STARTS_TOO_SOON = "starts_too_soon"
+    PLAN_INCOMPLETE = "campaign_incomplete"
+    PLAN_CHANGED = "plan_changed"
+    PLAN_UNLAWFUL = "plan_unlawful"
+    POOL_TOO_SMALL = "pool_too_small"
+    NOT_A_LEADER = "not_a_leader"
+    TOO_LONG = "campaign_too_long"
+    LAST_DAY_OVER = "last_day_over"
+
+
+OPEN_STATUSES = frozenset({Status.SCHEDULED, Status.ENROLLING, Status.RUNNING, Status.PAUSED})
+"""Approved and not over: points are reserved, and the campaign can be extended or cancelled."""
+
+ENDED = frozenset({Status.SETTLED, Status.REJECTED, Status.CANCELLED})
