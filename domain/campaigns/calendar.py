@@ -34,7 +34,7 @@ class Shift(BaseModel):
 
 
 def first_instant(zone: ZoneInfo, wall: datetime) -> datetime:
-    """Return the first instant (UTC) at which clocks in ``zone`` have reached ``wall`` (naive, whole seconds)."""
+    """Return when (UTC) clocks in ``zone`` first show ``wall`` (naive, whole seconds) or later."""
     before, after = (wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     instant = before.astimezone(UTC)
     if _wall(zone, instant) == wall:
