@@ -8,6 +8,7 @@ who gives a seat back is paid nothing, or the next on it would be paid a second 
 
 from collections.abc import Collection, Iterable
 from enum import StrEnum
+from functools import lru_cache
 from math import ceil
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,6 +66,7 @@ def newly_reached(rewards: RewardPlan, streak: int, already: Collection[int]) ->
     return tuple(bonus for bonus in streak_bonuses(rewards, streak) if bonus.days not in already)
 
 
+@lru_cache(maxsize=4096)
 def days_needed(required: int, share: float) -> int:
     """Return how many of ``required`` days complete a campaign: the share rounded up, at least one."""
     return max(1, ceil(exact_share(share) * required))

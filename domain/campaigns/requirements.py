@@ -1,0 +1,115 @@
+"""What a check-in needs: a note that says something, a web address or a picture, as the plan asks."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.campaigns.plan import Proof, RequirementPlan
+
+MAX_LINK = 500
+
+
+class Unmet(StrEnum):
+    """Why a check-in does not meet the day's requirement; the stable ``code`` of the problem."""
+
+    PROOF_MISSING = "proof_missing"
+    NOTE_TOO_SHORT = "note_too_short"
+    NOTE_REPEATS = "note_repeats_itself"
+    LINK_INVALID = "web_address_invalid"
+
+
+class Evidence(BaseModel):
+    """What a member handed in for a day; the picture's own checks are made where it is uploaded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    note: str = ""
+    link: str | None = None
+    picture: bool = False
+
+
+# Letters and symbols that are drawn as nothing: Hangul fillers and the blank of Braille.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_SAID_TWICE = 2
+
+
+def unmet(plan: RequirementPlan, given: Evidence) -> Unmet | None:
+    """Return why ``given`` does not meet the requirement, or None.
+
+    One of the plan's proofs is enough. An address that is not one is refused whatever else is there: it
+    would be shown to others.
+    """
+    if given.link is not None and not is_web_address(given.link):
+        return Unmet.LINK_INVALID
+    if Proof.PICTURE in plan.proofs and given.picture:
+        return None
+    if Proof.LINK in plan.proofs and given.link is not None:
+        return None
+    seen = len(visible(given.note))
+    if Proof.NOTE not in plan.proofs or (not seen and len(plan.proofs) > 1):
+        return Unmet.PROOF_MISSING
+    if seen < plan.min_note_characters:
+        return Unmet.NOTE_TOO_SHORT
+    return None if substance(given.note) >= plan.min_note_characters else Unmet.NOTE_REPEATS
+
+
+def visible(text: str) -> str:
+    """Return what of ``text`` is seen, composed (NFC): no spaces, controls, marks or invisible letters."""
+    return "".join(
+        char
+        for char in unicodedata.normalize("NFC", text)
+        if unicodedata.category(char)[0] not in "CMZ" and char not in _BLANKS
+    )
+
+
+def substance(note: str) -> int:
+    """Return how many visible characters of ``note`` say something: what is said again counts once.
+
+    A text that is one piece over and over counts as that piece; one made up of a single character or word
+    for more than its half counts each of its characters or words once. Punctuation alone says nothing.
+    """
+    lowered = note.lower()
+    seen = visible(lowered)
+    letters = "".join(char for char in seen if unicodedata.category(char)[0] != "P")
+    words = re.findall(r"\w+", lowered)
+    counts = [len(seen), _piece(letters)]
+    if _dominated(letters):
+        counts.append(len(set(letters)))
+    if _dominated(words):
+        counts.append(sum(len(word) for word in set(words)))
+    return min(counts) if letters else 0
+
+
+def _piece(text: str) -> int:
+    """Length of the shortest piece that ``text`` repeats, the last time perhaps in part; its own if none."""
+    half = text[: (len(text) + 1) // 2]
+    start = text.find(half, 1)
+    while 0 < start <= len(text) // 2:
+        if text[start:] == text[:-start]:
+            return start
+        start = text.find(half, start + 1)
+    return len(text)
+
+
+def _dominated(pieces: Sequence[str]) -> bool:
+    most = Counter(pieces).most_common(1)
+    return bool(most) and most[0][1] >= _SAID_TWICE and most[0][1] * 2 > len(pieces)
+
+
+def is_web_address(link: str) -> bool:
+    """Tell whether ``link`` may be shown: http or https, a host name with a dot, no credentials."""
+    # A browser reads a backslash as a slash, and so another host than the one that is checked here.
+    if len(link) > MAX_LINK or any(char == "\\" or unicodedata.category(char)[0] in "CZ" for char in link):
+        return False
+    try:
+        parts = urlsplit(link)
+        parts.port  # noqa: B018 - reading it judges it
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return parts.scheme in {"http", "https"} and "@" not in parts.netloc and "." in host.strip(".")
