@@ -13,10 +13,11 @@ from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor, Worker
 
 from activities.ballots import BallotActivities
+from activities.campaigns import CampaignActivities
 from activities.mail import Dispatcher, MailActivities
 from activities.probation import ProbationActivities
 from activities.vetting import VettingActivities
-from contracts.base import MAIL_QUEUE, VETTING_QUEUE, task_queue
+from contracts.base import CAMPAIGN_QUEUE, MAIL_QUEUE, VETTING_QUEUE, task_queue
 from db.database import Database
 from engine.logs import configure_logging
 from engine.mail_dispatch import ensure_mail_dispatch
@@ -27,6 +28,7 @@ from mail.factory import build_transport
 from mail.metrics import MailMetrics
 from mail.transports import Transport
 from settings import Settings, SettingsError, load_settings
+from workflows.campaigns import CampaignWorkflow
 from workflows.mail import MailDispatchWorkflow
 from workflows.vetting import VettingWorkflow
 
@@ -34,6 +36,9 @@ log = structlog.get_logger()
 
 # Threads that answer the database must not wait long for a busy event loop.
 SWITCH_INTERVAL_SECONDS = 0.0005
+# A killed worker's processes are offered to the others after this, so that who acts hardly waits.
+STICKY = timedelta(seconds=3)
+GRACE = timedelta(seconds=15)
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 10.0
 
 
@@ -63,9 +68,37 @@ def vetting_worker(
         interceptors=interceptors,
         max_cached_workflows=cached_workflows,
         max_concurrent_activities=50,
-        # A killed worker's processes are offered to the others after this, so that who acts hardly waits.
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
-        graceful_shutdown_timeout=timedelta(seconds=15),
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+def campaign_worker(
+    client: Client,
+    db: Database,
+    queue: str,
+    interceptors: Sequence[Interceptor] = (),
+    *,
+    cached_workflows: int = 1000,
+) -> Worker:
+    """Return the worker of campaigns: their workflow and all activities that it orders."""
+    campaigns = CampaignActivities(db)
+    return Worker(
+        client,
+        task_queue=queue,
+        workflows=[CampaignWorkflow],
+        activities=[
+            campaigns.record,
+            campaigns.close_day,
+            campaigns.remind,
+            campaigns.settle,
+            campaigns.report,
+        ],
+        interceptors=interceptors,
+        max_cached_workflows=cached_workflows,
+        max_concurrent_activities=20,
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=GRACE,
     )
 
 
@@ -84,7 +117,7 @@ def mail_worker(
         workflows=[MailDispatchWorkflow],
         activities=[MailActivities(Dispatcher(db, transport, metrics=metrics)).deliver],
         interceptors=interceptors,
-        graceful_shutdown_timeout=timedelta(seconds=15),
+        graceful_shutdown_timeout=GRACE,
     )
 
 
@@ -120,6 +153,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         db = await stack.enter_async_context(Database.connect(settings.database_url))
         queue = task_queue(settings.task_queue_prefix, VETTING_QUEUE)
         await stack.enter_async_context(vetting_worker(client, db, queue, [observer]))
+        campaign_queue = task_queue(settings.task_queue_prefix, CAMPAIGN_QUEUE)
+        await stack.enter_async_context(campaign_worker(client, db, campaign_queue, [observer]))
         transport = build_transport(MailConfig.model_validate(settings, from_attributes=True))
         mails, mail_queue = MailMetrics(metrics.registry), task_queue(settings.task_queue_prefix, MAIL_QUEUE)
         await stack.enter_async_context(mail_worker(client, db, mail_queue, transport, [observer], mails))

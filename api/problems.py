@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.campaigns.terms import Refusal as CampaignRefusal
 from domain.vetting import Refusal
 from locales import translate
 
@@ -28,6 +29,14 @@ _REFUSALS = {refusal.value: 409 for refusal in Refusal} | {
     Refusal.STRICT_CHECK_REQUIRED.value: 422,
     Refusal.NOTE_REQUIRED.value: 422,
     Refusal.INCOMPLETE.value: 422,
+}
+
+_CAMPAIGN_REFUSALS = {refusal.value: 409 for refusal in CampaignRefusal} | {
+    CampaignRefusal.NOT_THE_LEADER.value: 403,
+    CampaignRefusal.OWN_CAMPAIGN.value: 403,
+    CampaignRefusal.REASONS_REQUIRED.value: 422,
+    CampaignRefusal.STARTS_TOO_SOON.value: 422,
+    CampaignRefusal.TOO_LONG.value: 422,
 }
 
 STATUS_OF: dict[str, int] = {
@@ -55,6 +64,7 @@ STATUS_OF: dict[str, int] = {
     "contribution_conflict": 409,
     "too_many_tokens": 409,
     "not_editable": 409,
+    "campaign_not_editable": 409,
     "already_leader": 409,
     "too_many_documents": 409,
     "ballot_closed": 409,
@@ -83,6 +93,7 @@ STATUS_OF: dict[str, int] = {
     "storage_unavailable": 503,
     "time_skipping_unavailable": 503,
     **_REFUSALS,
+    **_CAMPAIGN_REFUSALS,
 }
 """Every code there is and its HTTP status. Each has a title and a detail in every language."""
 

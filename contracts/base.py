@@ -14,7 +14,13 @@ def application_process_id(application_id: str) -> str:
     return f"application/{application_id}"
 
 
+def campaign_process_id(campaign_id: str) -> str:
+    """Return the workflow id of a campaign's process."""
+    return f"campaign/{campaign_id}"
+
+
 VETTING_QUEUE = "vetting"
+CAMPAIGN_QUEUE = "campaigns"
 MAIL_QUEUE = "mail"
 
 

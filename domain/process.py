@@ -52,6 +52,11 @@ class Timed(BaseModel):
 
     at: datetime
 
+    @property
+    def step(self) -> str:
+        """The name of the step that is made when it rings."""
+        raise NotImplementedError
+
 
 A = TypeVar("A", bound=Timed)
 W = TypeVar("W", bound=BaseModel)

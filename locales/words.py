@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from domain.ballots import BallotOutcome, Choice
+from domain.campaigns.terms import IfNothing as CampaignIfNothing
 from domain.checks import Flag, Missing
 from domain.documents import DocumentKind
 from domain.people import Role
@@ -26,6 +27,7 @@ FAMILIES: dict[str, type[StrEnum]] = {
     "stage": Stage,
     "waiting_on": WaitingOn,
     "if_nothing": IfNothing,
+    "campaign_if_nothing": CampaignIfNothing,
     "review_decision": ReviewDecision,
     "probation_decision": ProbationDecision,
     "appeal_decision": AppealDecision,

@@ -6,6 +6,7 @@ from api.routes import (
     applications,
     auth,
     ballots,
+    campaigns,
     contributions,
     dev,
     health,
@@ -31,6 +32,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
         staff.router,
         policies.router,
         leaders.router,
+        campaigns.router,
         contributions.router,
         mail.router,
     ]

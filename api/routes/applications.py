@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from api.conditional import IfMatch, IfMatchNeeded, edit_version_of, etag_of
 from api.dependencies import DatabaseDep, ObjectId, PartsDep
 from api.idempotency import Answer, OnceDep, exempt
 from api.intake import body_up_to
@@ -25,7 +26,6 @@ from api.schemas.applications import (
     NoBody,
     StatusOut,
     TimelineOut,
-    etag_of,
 )
 from api.security import allow
 from api.security.gate import Actor
@@ -56,21 +56,6 @@ async def _vetting(parts: PartsDep) -> VettingService:
 
 
 Vetting = Annotated[VettingService, Depends(_vetting)]
-IfMatch = Annotated[str | None, Header(max_length=80, description='The `ETag` that was read: `"v3"`.')]
-IfMatchNeeded = Annotated[
-    str | None,
-    Header(max_length=80, description='Needed (428 without): the `ETag` that was read, such as `"v3"`.'),
-]
-
-
-def _edit_version(if_match: str | None) -> int | None:
-    """Return the version that ``If-Match`` names, None without one. Raises ``Problem``."""
-    if if_match is None:
-        return None
-    number = if_match.strip().removeprefix('"v').removesuffix('"')
-    if not number.isascii() or not number.isdigit() or if_match.strip() != etag_of(int(number[:9])):
-        raise Problem("edit_conflict")
-    return int(number)
 
 
 async def _unconditional(db: DatabaseDep, application_id: str) -> Problem:
@@ -173,7 +158,7 @@ async def change(
     if_match: IfMatchNeeded = None,
 ) -> Response:
     """Change a draft, or an application sent back for changes, that is still as it was read."""
-    version = _edit_version(if_match)
+    version = edit_version_of(if_match)
     if version is None:
         raise await _unconditional(db, application_id)
 
@@ -290,7 +275,7 @@ async def submit(
     if_match: IfMatch = None,
 ) -> Response:
     """Start the review; sent twice it starts once. With ``If-Match`` only what was read is handed in."""
-    version = _edit_version(if_match)
+    version = edit_version_of(if_match)
     return await acted(once, actor, lambda _: vetting.submit(actor, application_id, version))
 
 
@@ -308,7 +293,7 @@ async def resubmit(
     if_match: IfMatch = None,
 ) -> Response:
     """Hand the application in again after changes; a fresh round of review begins."""
-    version = _edit_version(if_match)
+    version = edit_version_of(if_match)
     return await acted(once, actor, lambda u: vetting.resubmit(actor, application_id, version, u))
 
 

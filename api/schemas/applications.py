@@ -260,8 +260,3 @@ class TimelineOut(BaseModel):
     """The whole timeline, oldest first."""
 
     items: list[EntryOut]
-
-
-def etag_of(edit_version: int) -> str:
-    """Return the entity tag of what the applicant can edit."""
-    return f'"v{edit_version}"'

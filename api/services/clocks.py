@@ -24,8 +24,7 @@ async def advance(parts: Parts, process: str, length: timedelta) -> datetime:
     The timers on the way fire one by one. A process that has ended has no timers left, but time goes on
     for its people too: a cool-down that began with its end passes. Raises ``Problem``.
     """
-    application_id = process.partition("/")[2]
-    ahead = await parts.db.read(lambda conn: clocks.ahead_of(conn, application_id))
+    ahead = await parts.db.read(lambda conn: clocks.ahead_of(conn, process))
     now = datetime.now(UTC) + timedelta(seconds=ahead) + length
     if await _is_running(parts, process):
         try:
@@ -34,7 +33,7 @@ async def advance(parts: Parts, process: str, length: timedelta) -> datetime:
         except timeskip.TimeSkippingError as error:
             raise Problem("time_skipping_unavailable") from error
     seconds = (now - datetime.now(UTC)).total_seconds()
-    await parts.db.write(lambda conn: clocks.set_ahead(conn, application_id, process, seconds))
+    await parts.db.write(lambda conn: clocks.set_ahead(conn, process, seconds))
     await settled(parts.db, process, now)
     return now
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from api.conditional import etag_of
 from api.problems import FieldError, Problem
-from api.schemas.applications import ApplicationIn, ClaimIn, etag_of
+from api.schemas.applications import ApplicationIn, ClaimIn
 from api.security.gate import Actor
 from db.repositories import applications
 from db.repositories.applications import (

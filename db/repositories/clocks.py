@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Table, func, select, update
 
 from db.tables.ballots import ballots
+from db.tables.campaigns import campaigns
 from db.tables.vetting import applications, process_states
 from domain.ballots import BallotStatus
-from domain.vetting.state import VettingState
 
 
 def furthest_of(conn: Connection, person_ids: Iterable[str]) -> dict[str, float]:
@@ -21,32 +21,36 @@ def furthest_of(conn: Connection, person_ids: Iterable[str]) -> dict[str, float]
     return {person_id: float(ahead or 0.0) for person_id, ahead in rows}
 
 
-def ahead_of(conn: Connection, application_id: str) -> float:
-    """Return by how many seconds the clock of one application's process runs ahead."""
-    ahead = conn.execute(
-        select(applications.c.clock_offset_seconds).where(applications.c.id == application_id)
-    ).scalar()
+def _projection(process_id: str) -> tuple[Table, str]:
+    """Return the table of a process's projection, and the id of its row."""
+    kind, _, object_id = process_id.partition("/")
+    return (campaigns if kind == "campaign" else applications), object_id
+
+
+def ahead_of(conn: Connection, process_id: str) -> float:
+    """Return by how many seconds the clock of a process runs ahead."""
+    table, object_id = _projection(process_id)
+    ahead = conn.execute(select(table.c.clock_offset_seconds).where(table.c.id == object_id)).scalar()
     return float(ahead or 0.0)
 
 
 def is_settled(conn: Connection, process_id: str, now: datetime) -> bool:
     """Tell whether a process has done all that was due at ``now``, the time (UTC) of its own clock."""
-    reached = conn.execute(
+    state = conn.execute(
         select(process_states.c.state).where(process_states.c.process_id == process_id)
     ).scalar()
-    if reached is None:
+    if state is None:
         return True
-    state = VettingState.model_validate(reached)
-    alarm = state.next_alarm
-    return not state.orders and (alarm is None or alarm.at > now)
+    due = any(datetime.fromisoformat(alarm["at"]) <= now for alarm in state["alarms"])
+    return not state["orders"] and not due
 
 
-def set_ahead(conn: Connection, application_id: str, process_id: str, seconds: float) -> None:
-    """Note that the clock of an application's process, and of its open ballot, runs ``seconds`` ahead."""
-    application = applications.c
+def set_ahead(conn: Connection, process_id: str, seconds: float) -> None:
+    """Note that the clock of a process, and of its open ballot, runs ``seconds`` ahead."""
+    table, object_id = _projection(process_id)
     conn.execute(
-        update(applications)
-        .where(application.id == application_id, application.clock_offset_seconds < seconds)
+        update(table)
+        .where(table.c.id == object_id, table.c.clock_offset_seconds < seconds)
         .values(clock_offset_seconds=seconds)
     )
     conn.execute(

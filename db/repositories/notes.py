@@ -17,6 +17,7 @@ class NoteKind(StrEnum):
     APPEAL = "appeal"
     APPEAL_DECISION = "appeal_decision"
     VIOLATION = "violation"
+    CAMPAIGN = "campaign"
 
 
 def keep(

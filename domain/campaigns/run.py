@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.campaigns.calendar import Shift, local_day, reminder_at
+from domain.campaigns.calendar import Shift, days_lost, reminder_at
 from domain.campaigns.plan import MAX_DAYS
 from domain.campaigns.review import end
 from domain.campaigns.rewards import liability
@@ -105,10 +105,9 @@ def resume(state: CampaignState, actor_id: str, now: datetime) -> Effects:
     """Go on with the day at which it was paused; the days to come move by the calendar days lost."""
     state.require(Status.PAUSED)
     effects = Effects()
-    plan = state.agreed
     if now >= state.closes(state.day):
-        lost = local_day(plan, now) - local_day(plan, state.opens(state.day))
-        state.shifts = (*state.shifts, Shift(from_day=state.day, days=lost.days))
+        lost = days_lost(state.agreed, state.day, now, state.shifts)
+        state.shifts = (*state.shifts, Shift(from_day=state.day, days=lost))
     state.paused_at = None
     state.move(Status.RUNNING, WaitingOn.MEMBERS, now, _alarms_of_day(state, now))
     state.note(effects, now, "campaign_resumed", actor_id, day=state.day)

@@ -49,6 +49,11 @@ class Alarm(Timed):
     number: int = 0
     slot: int = 0
 
+    @property
+    def step(self) -> str:
+        """The name of the step that is made when it rings."""
+        return f"alarm:{self.kind}:{self.number}:{self.slot}:{self.at.isoformat()}"
+
 
 class OrderKind(StrEnum):
     """Work outside the process whose result it waits for."""

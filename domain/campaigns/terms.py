@@ -74,13 +74,9 @@ class Refusal(StrEnum):
     OWN_CAMPAIGN = "own_campaign"
     REASONS_REQUIRED = "reasons_required"
     STARTS_TOO_SOON = "starts_too_soon"
-    PLAN_INCOMPLETE = "campaign_incomplete"
     PLAN_CHANGED = "plan_changed"
-    PLAN_UNLAWFUL = "plan_unlawful"
     POOL_TOO_SMALL = "pool_too_small"
-    NOT_A_LEADER = "not_a_leader"
     TOO_LONG = "campaign_too_long"
-    LAST_DAY_OVER = "last_day_over"
 
 
 OPEN_STATUSES = frozenset({Status.SCHEDULED, Status.ENROLLING, Status.RUNNING, Status.PAUSED})

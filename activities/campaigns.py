@@ -1,0 +1,80 @@
+"""Side effects of the campaign process: its record, a day's close, reminders, settlement, report."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities.heartbeat import heartbeating
+from contracts.campaigns import BulkInput, BulkResult, FinishInput, RecordInput, RecordResult
+from db.database import Database
+from db.repositories import campaign_bulk, campaign_reports, campaigns, settlements
+from db.repositories.campaign_bulk import Cursor, Page
+
+PAGE = 10_000
+# Each of these is a mail or a payment, written with its row: smaller pages keep others waiting less.
+SMALL_PAGE = 1_000
+
+_Work = Callable[[Connection, BulkInput, Cursor | None, int, datetime], Page]
+
+
+class CampaignActivities:
+    """What the process of a campaign orders from the community's database."""
+
+    def __init__(self, db: Database, page: int = PAGE, small_page: int = SMALL_PAGE) -> None:
+        self._db = db
+        self._page, self._small_page = page, small_page
+
+    @activity.defn(name="campaigns.record")
+    async def record(self, given: RecordInput) -> RecordResult:
+        """Write one transition in one transaction; tried again it changes nothing."""
+        return await self._db.write(lambda conn: campaigns.record(conn, given, datetime.now(UTC)))
+
+    @activity.defn(name="campaigns.close_day")
+    async def close_day(self, given: BulkInput) -> BulkResult:
+        """Close a day for one shard, and count it."""
+        await self._paged(given, campaign_bulk.close_page, self._page)
+        async with heartbeating():
+            return await self._db.read(lambda conn: campaign_bulk.day_sums(conn, given))
+
+    @activity.defn(name="campaigns.remind")
+    async def remind(self, given: BulkInput) -> BulkResult:
+        """Queue one hour's reminder to those of a shard who have not checked in."""
+        await self._paged(given, campaign_bulk.remind_page, self._page)
+        return BulkResult()
+
+    @activity.defn(name="campaigns.settle")
+    async def settle(self, given: BulkInput) -> BulkResult:
+        """Pay one shard what it earned, each member once, and write why."""
+        prizes = await self._db.read(lambda conn: settlements.rank_prizes(conn, given))
+
+        def pay(conn: Connection, shard: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
+            return settlements.pay_page(conn, shard, prizes, after, size, now)
+
+        await self._paged(given, pay, self._small_page)
+        async with heartbeating():
+            return await self._db.read(lambda conn: settlements.sums(conn, given))
+
+    @activity.defn(name="campaigns.report")
+    async def report(self, given: FinishInput) -> None:
+        """Write the report of a campaign whose members are all paid."""
+        async with heartbeating():
+            await self._db.write(lambda conn: campaign_reports.make(conn, given.campaign_id, given.at))
+
+    async def _paged(self, given: BulkInput, work: _Work, size: int) -> None:
+        """Do ``work`` page by page from where an earlier try stopped.
+
+        The cursor in the heartbeat is a hint: a page done twice changes nothing.
+        """
+        cursor: Cursor | None = None
+        if details := activity.info().heartbeat_details:
+            cursor = Cursor(int(details[0]), str(details[1]))
+        while (cursor := await self._one_page(given, work, cursor, size)) is not None:
+            activity.heartbeat(*cursor)
+
+    async def _one_page(
+        self, given: BulkInput, work: _Work, after: Cursor | None, size: int
+    ) -> Cursor | None:
+        page = await self._db.write(lambda conn: work(conn, given, after, size, datetime.now(UTC)))
+        return page.end

@@ -1,0 +1,130 @@
+"""The report of a campaign, counted from what is stored, once everybody is paid."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Integer, Row, and_, func, select
+
+from db.statements import insert_ignore
+from db.tables.campaigns import campaign_days, campaign_reports, campaigns, check_ins, enrolments, settlements
+from db.tables.contributions import contributions
+from db.tables.people import people
+from domain.campaigns.members import Place
+from domain.campaigns.reports import Against, Paid, Report, ReportDay
+from domain.campaigns.rewards import RewardKind
+from domain.contributions import ContributionKind
+
+RECENT_DAYS = 7
+
+
+def make(conn: Connection, campaign_id: str, at: datetime) -> None:
+    """Count and keep the report; made again it stays as it was. ``at``: the campaign's time (UTC)."""
+    row = conn.execute(select(campaigns).where(campaigns.c.id == campaign_id)).one()
+    report = count(conn, row, at)
+    kept = {"campaign_id": campaign_id, "made_at": at, "figures": report.model_dump(mode="json")}
+    insert_ignore(conn, campaign_reports, [kept], conflict=["campaign_id"])
+
+
+def get(conn: Connection, campaign_id: str) -> Report | None:
+    """Return the report of a campaign that is settled, None before."""
+    kept = select(campaign_reports.c.figures).where(campaign_reports.c.campaign_id == campaign_id)
+    figures = conn.execute(kept).scalar_one_or_none()
+    return None if figures is None else Report.model_validate(figures)
+
+
+def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
+    """Return the report of the campaign in ``row`` as it is at ``at``."""
+    days = _days(conn, row.id)
+    starts_at = days[0].opened_at if days else at
+    members, left = _members(conn, row.id)
+    started, check_in_count = _activity(conn, row.id, 0)
+    recent, _ = _activity(conn, row.id, max(0, len(days) - RECENT_DAYS))
+    settled = conn.execute(
+        select(
+            func.coalesce(func.sum(settlements.c.completed.cast(Integer)), 0).label("completed"),
+            *(
+                func.coalesce(func.sum(settlements.c[f"{kind.value}_points"]), 0).label(kind.value)
+                for kind in RewardKind
+            ),
+        ).where(settlements.c.campaign_id == row.id)
+    ).one()
+    return Report(
+        campaign_id=row.id,
+        cancelled=row.day <= row.length_days,
+        days_run=len(days),
+        members=members,
+        left=left,
+        started=started,
+        completed=int(settled.completed),
+        still_there=recent,
+        check_ins=check_in_count,
+        days=tuple(days),
+        new_members=_against(
+            conn, select(func.count()).select_from(people), people.c.joined_at, starts_at, at
+        ),
+        shares=_against(conn, _shares(row.id), contributions.c.occurred_at, starts_at, at),
+        paid=Paid(
+            reserved=row.reserved, **{kind.value: int(getattr(settled, kind.value)) for kind in RewardKind}
+        ),
+    )
+
+
+def _days(conn: Connection, campaign_id: str) -> list[ReportDay]:
+    by_kind = {
+        (found.day, found.kind): found.number
+        for found in conn.execute(
+            select(check_ins.c.day, check_ins.c.kind, func.count().label("number"))
+            .where(check_ins.c.campaign_id == campaign_id)
+            .group_by(check_ins.c.day, check_ins.c.kind)
+        )
+    }
+    rows = conn.execute(
+        select(campaign_days).where(campaign_days.c.campaign_id == campaign_id).order_by(campaign_days.c.day)
+    )
+    return [
+        ReportDay(
+            day=one.day,
+            opened_at=one.opened_at,
+            active=one.active,
+            checked_in=by_kind.get((one.day, "day"), 0),
+            made_up=by_kind.get((one.day, "make_up"), 0),
+        )
+        for one in rows
+    ]
+
+
+def _members(conn: Connection, campaign_id: str) -> tuple[int, int]:
+    rows = conn.execute(
+        select(enrolments.c.status, func.count())
+        .where(enrolments.c.campaign_id == campaign_id)
+        .group_by(enrolments.c.status)
+    )
+    found: dict[str, int] = dict(rows.tuples().all())
+    return found.get(Place.ACTIVE.value, 0), found.get(Place.LEFT.value, 0) + found.get(
+        Place.REMOVED.value, 0
+    )
+
+
+def _activity(conn: Connection, campaign_id: str, after_day: int) -> tuple[int, int]:
+    """Return how many people checked in after ``after_day``, and how often."""
+    found = conn.execute(
+        select(func.count(check_ins.c.person_id.distinct()), func.count()).where(
+            check_ins.c.campaign_id == campaign_id, check_ins.c.day > after_day
+        )
+    ).one()
+    return found[0], found[1]
+
+
+def _shares(campaign_id: str) -> Any:
+    members = select(enrolments.c.person_id).where(enrolments.c.campaign_id == campaign_id)
+    return select(func.count()).where(
+        contributions.c.kind == ContributionKind.SHARE.value, contributions.c.person_id.in_(members)
+    )
+
+
+def _against(conn: Connection, counted: Any, at: Any, starts_at: datetime, ends_at: datetime) -> Against:
+    """Count while the campaign ran, and in as long a time before."""
+    before = starts_at - (ends_at - starts_at)
+    during = conn.execute(counted.where(and_(at >= starts_at, at < ends_at))).scalar_one()
+    earlier = conn.execute(counted.where(and_(at >= before, at < starts_at))).scalar_one()
+    return Against(during=during, before=earlier)

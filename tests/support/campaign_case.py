@@ -1,0 +1,248 @@
+"""A campaign that can be carried from its plan to its settlement, on the real server and database."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+
+from contracts.base import campaign_process_id
+from contracts.campaigns import Act, CampaignInput, CampaignView, Decide, Extend, Submit
+from db.database import Database
+from db.repositories import campaigns as repository
+from db.repositories import points
+from db.tables.campaigns import campaigns, check_ins, enrolments
+from db.tables.people import people, role_grants
+from domain.campaigns.members import Place, shard_of
+from domain.campaigns.plan import CampaignPlan
+from domain.campaigns.policy import CampaignPolicy
+from domain.campaigns.templates import TemplateCode, plan_for
+from domain.campaigns.terms import ReasonCode, ReviewDecision
+from domain.ids import new_id
+from domain.people import Role, normalise_email
+from domain.points import Source
+from engine.timeskip import advance, process_now
+from tests.support.vetting import until
+from workflows.campaigns import CampaignWorkflow
+
+DAY = timedelta(days=1)
+WORDS = {"title": "Thirty days of book-keeping", "summary": "", "description": "", "task": "Write a note."}
+POOL = 1_000_000
+
+
+@dataclass
+class CampaignCase:
+    """One campaign and everything that people can do to it."""
+
+    db: Database
+    client: Client
+    queue: str
+    plan: CampaignPlan
+    policy: CampaignPolicy = field(default_factory=CampaignPolicy)
+    id: str = ""
+    leader: str = ""
+    manager: str = ""
+    members: list[str] = field(default_factory=list)
+
+    @classmethod
+    async def begin(
+        cls,
+        db: Database,
+        client: Client,
+        queue: str,
+        *,
+        members: int = 3,
+        template: TemplateCode = TemplateCode.LEARNING_PLAN,
+        starts_in: int = 10,
+        pool: int = POOL,
+        **changes: Any,
+    ) -> "CampaignCase":
+        """Seed a leader, a manager, members and a pool, and draft a campaign."""
+        starts_on: date = (datetime.now(UTC) + starts_in * DAY).date()
+        case = cls(db, client, queue, plan_for(template, starts_on, changes))
+        case.leader = await case.person("leader", Role.LEADER)
+        case.manager = await case.person("manager", Role.CAMPAIGN_MANAGER)
+        case.members = [await case.person(f"member{number}") for number in range(members)]
+        now = datetime.now(UTC)
+
+        def draft(conn: Any) -> str:
+            if pool:
+                points.deposit(
+                    conn,
+                    key="first",
+                    amount=pool,
+                    source=Source.SPONSORSHIP,
+                    reference="a sponsor",
+                    actor_id=case.manager,
+                    at=now,
+                )
+            return repository.create(conn, case.leader, template.value, WORDS, case.plan, now)
+
+        case.id = await db.write(draft)
+        return case
+
+    async def person(self, name: str, *roles: Role) -> str:
+        """Add an active person; return the id."""
+        now = datetime.now(UTC)
+        person_id = new_id()
+        email = f"{name}-{person_id}@people.example"
+        row = {
+            "id": person_id,
+            "email": email,
+            "email_normalised": normalise_email(email),
+            "display_name": f"Shown {name}",
+            "locale": "en",
+            "time_zone": "Asia/Shanghai",
+            "status": "active",
+            "good_standing": True,
+            "list_mail": True,
+            "joined_at": now - 400 * DAY,
+            "created_at": now,
+        }
+        grants = [{"person_id": person_id, "role": role.value, "granted_at": now} for role in roles]
+
+        def write(conn: Any) -> None:
+            conn.execute(insert(people), [row])
+            if grants:
+                conn.execute(insert(role_grants), grants)
+
+        await self.db.write(write)
+        return person_id
+
+    @property
+    def process_id(self) -> str:
+        return campaign_process_id(self.id)
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(self.process_id)
+
+    async def submit(self, actor_id: str | None = None, update_id: str | None = None) -> CampaignView:
+        start = WithStartWorkflowOperation(
+            CampaignWorkflow.run,
+            CampaignInput(campaign_id=self.id, leader_id=self.leader, policy=self.policy, policy_version=1),
+            id=self.process_id,
+            task_queue=self.queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        row = await self.row()
+        request = Submit(
+            actor_id=actor_id or self.leader,
+            plan=CampaignPlan.model_validate(row["plan"]),
+            edit_version=row["edit_version"],
+        )
+        return await self.client.execute_update_with_start_workflow(
+            CampaignWorkflow.submit, request, start_workflow_operation=start, id=update_id
+        )
+
+    async def send(self, update: Any, request: Any, update_id: str | None = None) -> CampaignView:
+        answer: CampaignView = await self.handle.execute_update(
+            update, request, id=update_id, result_type=CampaignView
+        )
+        return answer
+
+    async def review(
+        self, decision: ReviewDecision = ReviewDecision.APPROVE, *reasons: ReasonCode, by: str | None = None
+    ) -> CampaignView:
+        request = Decide(actor_id=by or self.manager, decision=decision, reasons=reasons)
+        return await self.send(CampaignWorkflow.review, request)
+
+    async def pause(self) -> CampaignView:
+        return await self.send(CampaignWorkflow.pause, Act(actor_id=self.leader))
+
+    async def resume(self) -> CampaignView:
+        return await self.send(CampaignWorkflow.resume, Act(actor_id=self.leader))
+
+    async def extend(self, days: int) -> CampaignView:
+        return await self.send(CampaignWorkflow.extend, Extend(actor_id=self.leader, days=days))
+
+    async def cancel(self) -> CampaignView:
+        return await self.send(CampaignWorkflow.cancel, Act(actor_id=self.leader))
+
+    async def status(self) -> CampaignView:
+        view: CampaignView = await self.handle.query(CampaignWorkflow.status)
+        return view
+
+    async def skip(self, delta: timedelta) -> datetime:
+        """Move the campaign's clock forward, and wait until it has done what was due."""
+        now = await advance(self.client, self.process_id, delta)
+        await until(lambda: self._settled(now), seconds=60)
+        return now
+
+    async def _settled(self, now: datetime) -> bool:
+        from db.repositories import clocks
+
+        return await self.db.read(lambda conn: clocks.is_settled(conn, self.process_id, now))
+
+    async def skip_to(self, instant: datetime) -> datetime:
+        """Move the campaign's clock to `instant`."""
+        return await self.skip(instant - await process_now(self.client, self.process_id))
+
+    async def to_day(self, day: int) -> None:
+        """Approve what was handed in, if it was not yet, and move to a minute into `day`."""
+        view = await self.status()
+        if view.status.value == "in_review":
+            view = await self.review()
+        from domain.campaigns.calendar import day_opens
+
+        await self.skip_to(day_opens(self.plan, day) + timedelta(minutes=1))
+        assert (await self.row())["day"] == day
+
+    async def row(self) -> dict[str, Any]:
+        found = await self.rows(select(campaigns).where(campaigns.c.id == self.id))
+        return found[0]
+
+    async def rows(self, statement: Any) -> list[dict[str, Any]]:
+        return await self.db.read(lambda conn: [dict(row._mapping) for row in conn.execute(statement)])
+
+    async def enrol(self, person_ids: Iterable[str] | None = None, **values: Any) -> None:
+        """Enrol by hand, as the enrolment's transaction would."""
+        rows = [
+            {
+                "campaign_id": self.id,
+                "person_id": person_id,
+                "status": Place.ACTIVE.value,
+                "shard": shard_of(person_id),
+                "enrolled_at": datetime.now(UTC),
+                "first_day": 1,
+                "reminder_hour": 21,
+                **values,
+            }
+            for person_id in (self.members if person_ids is None else person_ids)
+        ]
+        await self.db.write(lambda conn: conn.execute(insert(enrolments), rows) and None)
+
+    async def check_in(self, person_id: str, day: int) -> None:
+        """Check in by hand, with the counters that the check-in's transaction keeps."""
+
+        def write(conn: Any) -> None:
+            conn.execute(
+                insert(check_ins).values(
+                    campaign_id=self.id,
+                    day=day,
+                    person_id=person_id,
+                    id=new_id(),
+                    kind="day",
+                    note="Noted.",
+                    at=datetime.now(UTC),
+                )
+            )
+            mine = (enrolments.c.campaign_id == self.id) & (enrolments.c.person_id == person_id)
+            row = conn.execute(select(enrolments).where(mine)).one()
+            streak = row.streak + 1 if row.last_day == day - 1 else 1
+            conn.execute(
+                update(enrolments)
+                .where(mine)
+                .values(
+                    days_done=row.days_done + 1,
+                    last_day=day,
+                    streak=streak,
+                    best_streak=max(streak, row.best_streak),
+                    missed_in_a_row=0,
+                )
+            )
+
+        await self.db.write(write)
