@@ -14,8 +14,10 @@ from sqlalchemy import Connection, text
 from db.errors import DatabaseUnavailable
 from db.postgres import POOL_SIZE, PostgresRunner
 from db.sqlite import SqliteRunner
+from db.together import Together, Work
 from db.urls import normalise_url
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -37,6 +39,7 @@ class Database:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+        self._together = Together(runner.write)
 
     @classmethod
     def connect(cls, url: str, *, pool_size: int = POOL_SIZE) -> Self:
@@ -65,6 +68,15 @@ class Database:
         """
         return await self._runner.write(fn)
 
+    async def write_together(self, work: Work[A, T], item: A) -> T:
+        """Have ``work`` done for ``item``, in one transaction with the same work of others who wait now.
+
+        For the hottest writes. ``work`` must be one lasting function: it is what tells who belongs
+        together. It answers for each item by itself; what it raises instead undoes the whole and has
+        every item done again alone. For the rest what holds for ``write`` holds here.
+        """
+        return await self._together.do(work, item)
+
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Run ``fn`` on one snapshot that holds all earlier writes; it cannot write.
 
@@ -84,6 +96,7 @@ class Database:
 
     async def close(self) -> None:
         """Finish what is queued and running, then close; later calls raise ``DatabaseUnavailable``."""
+        await self._together.drain()
         await self._runner.close()
 
     async def __aenter__(self) -> Self:

@@ -68,7 +68,7 @@ async def vote(
     """Cast a secret vote, once. Sent again with the same nonce and choice it answers the same receipt."""
 
     # An idempotency key would be stored beside person and receipt: the nonce does its work instead.
-    receipt = await guard.write(lambda conn, voter: ballots.cast(conn, ballot_id, voter.person_id, given))
+    receipt = await guard.write_together(ballots.cast_together, (ballot_id, given))
     return Response(f'{{"receipt":"{receipt}"}}', 201, media_type="application/json")
 
 

@@ -6,6 +6,7 @@ share one transaction.
 
 import hmac
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,6 +21,9 @@ from domain.people import SECOND_FACTOR_ROLES, STAFF_ROLES, PersonStatus, Role
 from settings import Settings
 
 TOUCH_AFTER: Final = timedelta(minutes=5)
+
+Known = Mapping[str, Identity]
+"""Sessions that were looked up already, by the hash of their secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +117,14 @@ class Gate:
         """The longest that any session lasts; staff's are cut shorter when they are used."""
         return self._absolute
 
-    def actor(self, conn: Connection, credentials: Credentials) -> Actor | None:
-        """Return who asks, None for nobody, by one statement.
+    def actor(self, conn: Connection, credentials: Credentials, known: Known | None = None) -> Actor | None:
+        """Return who asks, None for nobody, by one statement, or by none where ``known`` holds the session.
 
         A session that is over, a revoked token or a closed account counts as nobody. Raises ``Problem``
         for a forged request and for too many writes.
         """
         now = datetime.now(UTC)
-        identity = self._identity(conn, credentials)
+        identity = _identity(conn, credentials, known)
         if identity is None or not self._holds(identity, now):
             return None
         if credentials.unsafe:
@@ -129,14 +133,6 @@ class Gate:
             self._writes.count(identity.person_id)
         self._note_use(identity, credentials, now)
         return self._actor_of(identity, credentials)
-
-    @staticmethod
-    def _identity(conn: Connection, credentials: Credentials) -> Identity | None:
-        if credentials.token_hash is not None:
-            return access.by_token(conn, credentials.token_hash)
-        if credentials.session_hash is not None:
-            return access.by_session(conn, credentials.session_hash)
-        return None
 
     def _holds(self, identity: Identity, now: datetime) -> bool:
         if identity.status is not PersonStatus.ACTIVE:
@@ -172,6 +168,21 @@ class Gate:
             scopes=identity.scopes,
             csrf_token=identity.csrf_token,
         )
+
+
+def known_sessions(conn: Connection, shown: Iterable[Credentials]) -> Known:
+    """Look up the sessions of several requests at once, for ``Gate.actor`` to judge each of them."""
+    return access.by_sessions(conn, (one.session_hash for one in shown if one.session_hash is not None))
+
+
+def _identity(conn: Connection, credentials: Credentials, known: Known | None) -> Identity | None:
+    if credentials.token_hash is not None:
+        return access.by_token(conn, credentials.token_hash)
+    if credentials.session_hash is None:
+        return None
+    if known is not None:
+        return known.get(credentials.session_hash)
+    return access.by_session(conn, credentials.session_hash)
 
 
 def _refuse_forgery(credentials: Credentials, identity: Identity) -> None:

@@ -1,7 +1,7 @@
 """Access rules: what a route's rule checks, on whose connection, and what it answers to whom."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Final, TypeVar
 
@@ -11,10 +11,12 @@ from starlette.requests import Request
 from api.parts import Parts, parts_of
 from api.problems import Problem
 from api.security.credentials import credentials_of, foreign
-from api.security.gate import Actor, Credentials
+from api.security.gate import Actor, Credentials, Known, known_sessions
 from api.security.scopes import Scope
+from db.together import Work
 from domain.people import Role
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 Owner = Callable[[Connection, str], str | None]
@@ -48,9 +50,16 @@ class Rule:
         self.public = public
         self.local_only = local_only
 
-    def admit(self, conn: Connection, parts: Parts, credentials: Credentials, target: str | None) -> Actor:
+    def admit(
+        self,
+        conn: Connection,
+        parts: Parts,
+        credentials: Credentials,
+        target: str | None,
+        known: Known | None = None,
+    ) -> Actor:
         """Return the actor, or raise the ``Problem`` that says why not. ``target`` is the object's id."""
-        actor = parts.gate.actor(conn, credentials)
+        actor = parts.gate.actor(conn, credentials, known)
         if actor is None:
             raise _sign_in_required()
         self._check_token(actor, credentials)
@@ -85,18 +94,18 @@ class Rule:
 class Guard:
     """A rule that is still to be enforced, on the caller's own connection."""
 
-    __slots__ = ("_credentials", "_parts", "_request", "_rule", "_target")
+    __slots__ = ("_parts", "_request", "_rule", "_target", "credentials")
 
     def __init__(self, rule: Rule, request: Request, parts: Parts, credentials: Credentials) -> None:
         self._rule = rule
         self._request = request
         self._parts = parts
-        self._credentials = credentials
+        self.credentials = credentials
         self._target = _target(rule, request)
 
-    def enter(self, conn: Connection) -> Actor:
+    def enter(self, conn: Connection, known: Known | None = None) -> Actor:
         """Enforce the rule and return the actor; raises ``Problem``. First thing in a read or write."""
-        actor = self._rule.admit(conn, self._parts, self._credentials, self._target)
+        actor = self._rule.admit(conn, self._parts, self.credentials, self._target, known)
         self._request.state.locale = actor.locale
         return actor
 
@@ -107,6 +116,25 @@ class Guard:
     async def write(self, fn: Callable[[Connection, Actor], T]) -> T:
         """Enforce the rule and run ``fn`` in one transaction; raises ``Problem``."""
         return await self._parts.db.write(lambda conn: fn(conn, self.enter(conn)))
+
+    async def write_together(self, work: Work[tuple["Guard", A], T], item: A) -> T:
+        """Have ``work`` done for ``item`` together with others' (``Database.write_together``).
+
+        ``work`` enforces the rules of all of them by ``entered``; raises ``Problem``.
+        """
+        return await self._parts.db.write_together(work, (self, item))
+
+
+def entered(conn: Connection, guards: Sequence[Guard]) -> list[Actor | Problem]:
+    """Enforce the rules of several requests, whose sessions take one statement: who asks, or why not."""
+    known = known_sessions(conn, (guard.credentials for guard in guards))
+    found: list[Actor | Problem] = []
+    for guard in guards:
+        try:
+            found.append(guard.enter(conn, known))
+        except Problem as problem:
+            found.append(problem)
+    return found
 
 
 class Public:

@@ -1,5 +1,6 @@
 """Ballots as voters meet them: one transaction casts a vote, and totals stay hidden until the close."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,10 +17,14 @@ from api.schemas.ballots import (
     VerifiedClaim,
     VoteIn,
 )
+from api.security.rules import Guard, entered
 from api.services.vetting import process_now
 from db.repositories import votes
-from db.repositories.votes import Cast
+from db.repositories.votes import Cast, CastVote, Vote
 from domain.ballots import BallotStatus
+
+GivenVote = tuple[str, VoteIn]
+"""A vote and the id of its ballot, as a request gives them."""
 
 DECIDES = {"vetting": "start_of_probation"}
 """What passing means, by kind of ballot."""
@@ -37,10 +42,31 @@ def cast(conn: Connection, ballot_id: str, person_id: str, vote: VoteIn) -> str:
 
     Nothing of it is logged: a line that names voter and receipt would open the ballot.
     """
-    done = votes.cast(conn, ballot_id, person_id, vote.choice, vote.nonce, datetime.now(UTC))
-    if done.receipt is None:
-        raise Problem(_REFUSED[done.outcome])
-    return done.receipt
+    given = Vote(ballot_id, person_id, vote.choice, vote.nonce)
+    [outcome] = map(_told, votes.cast(conn, [given], datetime.now(UTC)))
+    if isinstance(outcome, Problem):
+        raise outcome
+    return outcome
+
+
+def cast_together(conn: Connection, asked: Sequence[tuple[Guard, GivenVote]]) -> list[str | Problem]:
+    """Cast the votes of several requests in the caller's transaction: each one's receipt, or why not."""
+    outcomes: list[str | Problem | None] = []
+    given = []
+    for actor, (_, (ballot_id, vote)) in zip(
+        entered(conn, [guard for guard, _ in asked]), asked, strict=True
+    ):
+        if isinstance(actor, Problem):
+            outcomes.append(actor)
+        else:
+            outcomes.append(None)
+            given.append(Vote(ballot_id, actor.person_id, vote.choice, vote.nonce))
+    done = map(_told, votes.cast(conn, given, datetime.now(UTC)))
+    return [next(done) if outcome is None else outcome for outcome in outcomes]
+
+
+def _told(done: CastVote) -> str | Problem:
+    return Problem(_REFUSED[done.outcome]) if done.receipt is None else done.receipt
 
 
 def place_of(after: list[Any] | None) -> tuple[datetime, str] | None:

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from db.tables.access import api_tokens, magic_links, second_factors, sessions
 from db.tables.people import people, role_grants
@@ -47,27 +61,39 @@ _PERSON = (
 )
 
 
-def _behind(credential: Any, *columns: Any) -> Select[Any]:
+def _behind(credential: Any, shown: ColumnElement[bool], *columns: Any) -> Select[Any]:
     return (
         select(*_PERSON, *columns)
         .select_from(credential.join(people, people.c.id == credential.c.person_id))
         .outerjoin(role_grants, role_grants.c.person_id == people.c.id)
         .outerjoin(second_factors, second_factors.c.person_id == people.c.id)
-        .where(credential.c.token_hash == bindparam("token_hash"))
+        .where(shown)
+    )
+
+
+def _by_session(shown: ColumnElement[bool]) -> Select[Any]:
+    return _behind(
+        sessions,
+        shown,
+        sessions.c.token_hash,
+        sessions.c.second_factor_at,
+        sessions.c.created_at,
+        sessions.c.last_seen_at,
+        sessions.c.expires_at,
+        sessions.c.csrf_token,
     )
 
 
 # Built once: every request runs one of them.
-_BY_SESSION = _behind(
-    sessions,
-    sessions.c.second_factor_at,
-    sessions.c.created_at,
-    sessions.c.last_seen_at,
-    sessions.c.expires_at,
-    sessions.c.csrf_token,
-)
+_BY_SESSION = _by_session(sessions.c.token_hash == bindparam("token_hash"))
+_BY_SESSIONS = {
+    "sqlite": _by_session(sessions.c.token_hash.in_(bindparam("hashes", expanding=True))),
+    # One parameter, and so one statement for any number of them.
+    "postgresql": _by_session(sessions.c.token_hash == any_(bindparam("hashes", type_=ARRAY(String)))),
+}
 _BY_TOKEN = _behind(
     api_tokens,
+    api_tokens.c.token_hash == bindparam("token_hash"),
     api_tokens.c.second_factor_at,
     api_tokens.c.created_at,
     api_tokens.c.last_used_at,
@@ -84,6 +110,20 @@ def by_session(conn: Connection, token_hash: str) -> Identity | None:
         return None
     first = rows[0]
     return _identity(rows, first.last_seen_at, first.csrf_token, None, ())
+
+
+def by_sessions(conn: Connection, token_hashes: Iterable[str]) -> dict[str, Identity]:
+    """Return who holds each of these sessions, by its hash, in one statement; unknown ones are left out."""
+    hashes = list(dict.fromkeys(token_hashes))
+    if not hashes:
+        return {}
+    found: dict[str, list[Any]] = {}
+    for row in conn.execute(_BY_SESSIONS[conn.dialect.name], {"hashes": hashes}):
+        found.setdefault(row.token_hash, []).append(row)
+    return {
+        token_hash: _identity(rows, rows[0].last_seen_at, rows[0].csrf_token, None, ())
+        for token_hash, rows in found.items()
+    }
 
 
 def by_token(conn: Connection, token_hash: str) -> Identity | None:

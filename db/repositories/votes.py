@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     ColumnElement,
     Connection,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Row,
     String,
     and_,
+    any_,
     bindparam,
     exists,
     func,
@@ -24,7 +26,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy import cast as sql_cast
 
 from db.prepared import Prepared
 from db.tables.ballots import ballot_roll, ballot_votes, ballots
@@ -55,6 +56,16 @@ class CastVote:
     receipt: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What a voter gives; ``nonce`` is the voter's secret."""
+
+    ballot_id: str
+    person_id: str
+    choice: Choice
+    nonce: str
+
+
 _BALLOT = bindparam("ballot", type_=String)
 _PERSON = bindparam("person", type_=String)
 _RECEIPT = bindparam("receipt", type_=String)
@@ -64,11 +75,7 @@ _NOW = bindparam("now", type_=UtcDateTime)
 
 def _still_open(closes_before: ColumnElement[Any]) -> ColumnElement[bool]:
     """The ballot takes votes: by its status, and by its own clock if its process is late to close it."""
-    return and_(
-        ballots.c.id == _BALLOT,
-        ballots.c.status == BallotStatus.OPEN.value,
-        ballots.c.closes_at > closes_before,
-    )
+    return and_(ballots.c.status == BallotStatus.OPEN.value, ballots.c.closes_at > closes_before)
 
 
 # The ballot's own time, in the text that SQLite keeps instants in; its dates know milliseconds.
@@ -82,32 +89,64 @@ _POSTGRES_NOW = _NOW + func.make_interval(
     0, 0, 0, 0, 0, 0, ballots.c.clock_offset_seconds, type_=DateTime(timezone=True)
 )
 
-_unmarked = and_(ballot_roll.c.person_id == _PERSON, ballot_roll.c.has_voted.is_(False))
-
-# SQLite has one writer, so what the first statement saw still holds in the second.
+# SQLite has one writer, so what the first statement saw still holds in the second. Its statements cost no
+# round trip: one for each vote is cheaper than one for all.
 _SQLITE_MARK = Prepared(
     update(ballot_roll)
     .where(
         ballot_roll.c.ballot_id == _BALLOT,
-        _unmarked,
-        exists(select(literal_column("1")).select_from(ballots).where(_still_open(_SQLITE_NOW))),
+        ballot_roll.c.person_id == _PERSON,
+        ballot_roll.c.has_voted.is_(False),
+        exists(
+            select(literal_column("1"))
+            .select_from(ballots)
+            .where(ballots.c.id == _BALLOT, _still_open(_SQLITE_NOW))
+        ),
     )
     .values(has_voted=literal(True, Boolean))
 )
 _SQLITE_INSERT = Prepared(insert(ballot_votes).values(ballot_id=_BALLOT, receipt=_RECEIPT, choice=_CHOICE))
 
-# The share lock makes the count wait for this vote, and this vote for the count, whichever comes first.
-_guard = select(ballots.c.id).where(_still_open(_POSTGRES_NOW)).with_for_update(read=True).cte("guard")
+_LISTS = {
+    name: bindparam(f"{name}s", type_=ARRAY(String)) for name in ("ballot", "person", "receipt", "choice")
+}
+_given = func.unnest(*_LISTS.values()).table_valued(*_LISTS).render_derived(name="given")
+# The share lock makes the count wait for these votes, and these votes for the count, whichever comes first.
+_guard = (
+    select(ballots.c.id)
+    .where(ballots.c.id == any_(_LISTS["ballot"]), _still_open(_POSTGRES_NOW))
+    .with_for_update(read=True)
+    .cte("guard")
+)
+# Locked in one order by everybody: two processes that got the same clicks would otherwise block each other.
+_unmarked = (
+    select(ballot_roll.c.ballot_id, ballot_roll.c.person_id, _given.c.receipt, _given.c.choice)
+    .select_from(_given)
+    .join(_guard, _guard.c.id == _given.c.ballot)
+    .join(
+        ballot_roll,
+        and_(ballot_roll.c.ballot_id == _guard.c.id, ballot_roll.c.person_id == _given.c.person),
+    )
+    .where(ballot_roll.c.has_voted.is_(False))
+    .order_by(ballot_roll.c.ballot_id, ballot_roll.c.person_id)
+    .with_for_update(of=ballot_roll)
+    .cte("unmarked")
+)
 _mark = (
     update(ballot_roll)
-    .where(ballot_roll.c.ballot_id == _guard.c.id, _unmarked)
+    .where(ballot_roll.c.ballot_id == _unmarked.c.ballot_id, ballot_roll.c.person_id == _unmarked.c.person_id)
     .values(has_voted=literal(True, Boolean))
-    .returning(ballot_roll.c.ballot_id)
+    .returning(_unmarked.c.ballot_id, _unmarked.c.receipt, _unmarked.c.choice)
     .cte("mark")
 )
-_POSTGRES_CAST = insert(ballot_votes).from_select(
-    ["ballot_id", "receipt", "choice"],
-    select(_mark.c.ballot_id, sql_cast(_RECEIPT, String), sql_cast(_CHOICE, String)).select_from(_mark),
+# Sorted by receipt: where the rows lie tells nothing of who came first.
+_POSTGRES_CAST = (
+    insert(ballot_votes)
+    .from_select(
+        ["ballot_id", "receipt", "choice"],
+        select(_mark.c.ballot_id, _mark.c.receipt, _mark.c.choice).order_by(_mark.c.receipt),
+    )
+    .returning(ballot_votes.c.receipt)
 )
 
 _WHY_NOT = (
@@ -121,47 +160,54 @@ _WHY_NOT = (
 )
 
 
-def cast(
-    conn: Connection, ballot_id: str, person_id: str, choice: Choice, nonce: str, now: datetime
-) -> CastVote:
-    """Cast a vote in the caller's transaction; ``now`` is the wall clock (UTC).
+def cast(conn: Connection, given: Sequence[Vote], now: datetime) -> list[CastVote]:
+    """Cast votes in the caller's transaction, each with its own outcome; ``now`` is the wall clock (UTC).
 
     Sent again with the same nonce and choice it is the same vote, also after the close; with anything
     else it is refused. A vote counts if it was taken while the ballot was open and its voter unmarked.
     """
-    own = receipt(ballot_id, person_id, nonce)
-    values = {
-        "ballot": ballot_id,
-        "person": person_id,
-        "receipt": own,
-        "choice": choice.value,
-        "now": now,
-    }
-    taken = _cast_in_one(conn, values) if conn.dialect.name == "postgresql" else _cast_in_two(conn, values)
-    return CastVote(Cast.COUNTED, own) if taken else _why_not(conn, values)
+    asked = [
+        {
+            "ballot": vote.ballot_id,
+            "person": vote.person_id,
+            "receipt": receipt(vote.ballot_id, vote.person_id, vote.nonce),
+            "choice": vote.choice.value,
+        }
+        for vote in given
+    ]
+    # Of several votes of one person the first is the one that may count.
+    first = {(values["ballot"], values["person"]): values for values in reversed(asked)}
+    take = _take_as_set if conn.dialect.name == "postgresql" else _take_one_by_one
+    taken = take(conn, list(first.values()), now) if first else set()
+    outcomes = []
+    for values in asked:
+        if values["receipt"] in taken and first[values["ballot"], values["person"]] is values:
+            outcomes.append(CastVote(Cast.COUNTED, values["receipt"]))
+        else:
+            outcomes.append(_why_not(conn, values))
+    return outcomes
 
 
-def _cast_in_one(conn: Connection, values: dict[str, Any]) -> bool:
-    # Without the option a plain psycopg connection answers -1 for an insert.
-    taken = conn.execute(_POSTGRES_CAST, values, execution_options={"preserve_rowcount": True})
-    return taken.rowcount == 1
+def _take_as_set(conn: Connection, asked: list[dict[str, str]], now: datetime) -> set[str]:
+    lists: dict[str, Any] = {f"{name}s": [values[name] for values in asked] for name in _LISTS}
+    return set(conn.execute(_POSTGRES_CAST, lists | {"now": now}).scalars())
 
 
-def _cast_in_two(conn: Connection, values: dict[str, Any]) -> bool:
-    if _SQLITE_MARK.run(conn, values) != 1:
-        return False
-    _SQLITE_INSERT.run(conn, values)
-    return True
+def _take_one_by_one(conn: Connection, asked: list[dict[str, str]], now: datetime) -> set[str]:
+    marked = [values for values in asked if _SQLITE_MARK.run(conn, {**values, "now": now}) == 1]
+    for values in marked:
+        _SQLITE_INSERT.run(conn, values)
+    return {values["receipt"] for values in marked}
 
 
-def _why_not(conn: Connection, values: dict[str, Any]) -> CastVote:
+def _why_not(conn: Connection, values: dict[str, str]) -> CastVote:
     row = conn.execute(_WHY_NOT, {name: values[name] for name in ("ballot", "person", "receipt")}).first()
     if row is None:
         return CastVote(Cast.NO_BALLOT)
     if row.has_voted is None:
         return CastVote(Cast.NOT_ON_ROLL)
     if row.choice == values["choice"]:
-        return CastVote(Cast.REPEATED, str(values["receipt"]))
+        return CastVote(Cast.REPEATED, values["receipt"])
     return CastVote(Cast.ALREADY_VOTED if row.has_voted else Cast.CLOSED)
 
 

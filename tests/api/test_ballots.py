@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from api.security.credentials import Cookies, hashed
 from contracts.ballots import CountBallot, OpenBallot
 from db.repositories import ballots as process_side
 from db.repositories import vetting
-from db.tables.access import idempotency_keys
+from db.tables.access import idempotency_keys, sessions
 from db.tables.ballots import ballot_roll, ballot_votes, ballots
 from db.tables.people import people
 from db.tables.vetting import reviews
@@ -102,6 +103,67 @@ async def test_twenty_clicks_at_once_are_one_vote(api: Api) -> None:
     assert {answer.status_code for answer in answers} == {201, 409}
     assert len({a.json()["receipt"] for a in answers if a.status_code == 201}) == 1
     assert len(await api.rows(select(ballot_votes))) == 1
+
+
+async def session_of(api: Api, user: User, *, over: bool = False) -> dict[str, str]:
+    """Sign ``user`` in as a browser; return the headers of its cookie."""
+    secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    row = {
+        "token_hash": hashed(secret),
+        "person_id": user.id,
+        "created_at": now,
+        "last_seen_at": now,
+        "expires_at": now - WEEK if over else now + WEEK,
+        "second_factor_at": None,
+        "csrf_token": "c" * 43,
+    }
+    await api.execute(insert(sessions).values(**row))
+    return {"cookie": f"{Cookies(secure=False).session}={secret}", "sec-fetch-site": "same-origin"}
+
+
+async def test_votes_taken_together_each_have_their_own_answer(api: Api) -> None:
+    candidate, [ann, bob, cid, dan] = await api.user("candidate"), await voters(api, 4)
+    ballot, other = await open_ballot(api, candidate), await open_ballot(api, await api.user("another"))
+    late, again = await api.user("late"), vote("no", "n" * 16)
+    first = await ann.post(f"/ballots/{ballot}/votes", again)
+    bobs, lates, over = (
+        await session_of(api, bob),
+        await session_of(api, late),
+        await session_of(api, dan, over=True),
+    )
+    foreign = await session_of(api, cid) | {"sec-fetch-site": "cross-site"}
+
+    async def cast(ballot_id: str, headers: dict[str, str]) -> Any:
+        url = f"{BASE}/ballots/{ballot_id}/votes"
+        return await api.anyone.post(url, json=vote("yes"), headers=headers)
+
+    told = await asyncio.gather(
+        ann.post(f"/ballots/{ballot}/votes", again),
+        ann.post(f"/ballots/{ballot}/votes", vote("yes", "n" * 16)),
+        ann.post(f"/ballots/{other}/votes", vote("yes")),
+        cast(ballot, bobs),
+        cast(ballot, lates),
+        cast(ballot, over),
+        cast(ballot, foreign),
+        cast(ballot, {"cookie": f"{Cookies(secure=False).session}=unknown"}),
+        cast(new_id(), bobs),
+    )
+    codes = [answer.json().get("code", 201) for answer in told]
+    assert codes == [
+        201,
+        "already_voted",
+        201,
+        201,
+        "not_on_roll",
+        "sign_in_required",
+        "cross_site_request",
+        "sign_in_required",
+        "not_found",
+    ]
+    assert told[0].json() == first.json()
+    kept = [(row["ballot_id"], row["choice"]) for row in await api.rows(select(ballot_votes))]
+    assert sorted(kept) == sorted([(ballot, "no"), (ballot, "yes"), (other, "yes")])
+    assert {who for who, voted in (await marks(api, ballot)).items() if voted} == {ann.id, bob.id}
 
 
 async def test_only_who_is_on_the_roll_votes(api: Api) -> None:
