@@ -31,16 +31,12 @@ class Page(NamedTuple):
     rows: int
 
 
-_POSITION = tuple_(enrolments.c.shard, enrolments.c.person_id)
+_POSITION = (enrolments.c.shard, enrolments.c.person_id)
 
 
 def page_end(conn: Connection, given: BulkInput, after: Cursor | None, size: int) -> Cursor | None:
     """Return where the next page of at most ``size`` enrolments ends, None if there is none."""
-    ends = (
-        select(enrolments.c.shard, enrolments.c.person_id)
-        .where(*_range(given, after))
-        .order_by(enrolments.c.shard, enrolments.c.person_id)
-    )
+    ends = select(*_POSITION).where(*_range(given, after)).order_by(*_POSITION)
     last = conn.execute(ends.offset(size - 1).limit(1)).one_or_none()
     if last is None:
         backwards = ends.order_by(None).order_by(enrolments.c.shard.desc(), enrolments.c.person_id.desc())
@@ -55,9 +51,9 @@ def _range(given: BulkInput, after: Cursor | None, end: Cursor | None = None) ->
         enrolments.c.shard < given.last,
     ]
     if after is not None:
-        within.append(tuple_(enrolments.c.shard, enrolments.c.person_id) > tuple_(*after))
+        within.append(tuple_(*_POSITION) > tuple_(*after))
     if end is not None:
-        within.append(tuple_(enrolments.c.shard, enrolments.c.person_id) <= tuple_(*end))
+        within.append(tuple_(*_POSITION) <= tuple_(*end))
     return within
 
 
@@ -186,4 +182,4 @@ def _closes_at(conn: Connection, campaign_id: str) -> str | None:
 
 def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> list[Row[Any]]:
     """Return the enrolments of one page, in its order."""
-    return list(conn.execute(select(enrolments).where(*_range(given, after, end)).order_by(_POSITION)))
+    return list(conn.execute(select(enrolments).where(*_range(given, after, end)).order_by(*_POSITION)))

@@ -99,7 +99,7 @@ def _members(conn: Connection, campaign_id: str) -> tuple[int, int]:
         .where(enrolments.c.campaign_id == campaign_id)
         .group_by(enrolments.c.status)
     )
-    found: dict[str, int] = dict(rows.tuples().all())
+    found: dict[str, int] = {status: number for status, number in rows}
     return found.get(Place.ACTIVE.value, 0), found.get(Place.LEFT.value, 0) + found.get(
         Place.REMOVED.value, 0
     )
