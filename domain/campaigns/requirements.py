@@ -82,18 +82,15 @@ def substance(note: str) -> int:
         counts.append(len(set(letters)))
     if _dominated(words):
         counts.append(sum(len(word) for word in set(words)))
-    return min(counts) if letters else 0
+    return min(counts)
 
 
 def _piece(text: str) -> int:
     """Length of the shortest piece that ``text`` repeats, the last time perhaps in part; its own if none."""
-    half = text[: (len(text) + 1) // 2]
-    start = text.find(half, 1)
-    while 0 < start <= len(text) // 2:
-        if text[start:] == text[:-start]:
-            return start
-        start = text.find(half, start + 1)
-    return len(text)
+    # Where the first half comes back first is the only length that a piece can have (Fine and Wilf).
+    start = text.find(text[: (len(text) + 1) // 2], 1)
+    repeats = 0 < start <= len(text) // 2 and text[start:] == text[:-start]
+    return start if repeats else len(text)
 
 
 def _dominated(pieces: Sequence[str]) -> bool:

@@ -117,6 +117,13 @@ def test_a_date_that_samoa_never_had_is_no_day(cutoff: int):
     assert date_of(plan("Pacific/Apia", date(2011, 12, 30), cutoff), 1) == date(2011, 12, 31)
 
 
+def test_a_pause_over_a_date_that_samoa_never_had():
+    samoa = plan("Pacific/Apia", date(2011, 12, 28))
+    resumed = datetime(2012, 1, 1, 12, tzinfo=ZoneInfo("Pacific/Apia"))
+    assert days_lost(samoa, 2, resumed) == 2  # 29 and 31 December
+    assert day_at(samoa, resumed, (Shift(from_day=2, days=2),)) == 2
+
+
 def test_every_date_that_any_zone_left_out_is_known():
     found = {(zone, gone) for zone in ODD for year in range(1965, 2030) for gone in missing_dates(zone, year)}
     assert found == {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.campaigns.plan import Proof, RequirementPlan
-from domain.campaigns.requirements import Evidence, Unmet, is_web_address, substance, unmet, visible
+from domain.campaigns.requirements import Evidence, Unmet, _piece, is_web_address, substance, unmet, visible
 
 NOTE = RequirementPlan(proofs=(Proof.NOTE,), min_note_characters=10)
 ANY = RequirementPlan(proofs=(Proof.NOTE, Proof.LINK, Proof.PICTURE), min_note_characters=10)
@@ -146,7 +146,14 @@ def test_space_around_changes_nothing(text: str, space: str):
     assert substance(space + text + space) == substance(text)
 
 
-@given(st.permutations("今天读完第三章并且整理了一页笔记"), st.booleans())
+@given(st.text("ab好", max_size=14))
+def test_a_repeated_piece_is_found_as_the_naive_search_finds_it(text: str):
+    lengths = range(1, len(text) // 2 + 1)
+    pieces = [n for n in lengths if (text[:n] * len(text))[: len(text)] == text]
+    assert _piece(text) == min(pieces, default=len(text))
+
+
+@given(st.permutations("今天读完第三章并且整理了한글의é笔记"), st.booleans())
 def test_characters_that_all_differ_count_each(chars: list[str], decomposed: bool):
     text = "".join(chars)
     assert substance(unicodedata.normalize("NFD", text) if decomposed else text) == len(text)

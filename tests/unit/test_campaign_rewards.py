@@ -79,6 +79,7 @@ def test_a_campaign_cut_short_pays_what_was_earned_and_nobody_has_completed_it()
         (100, 0.07, 7),
         (1, 0.01, 1),
         (0, 0.8, 1),
+        (12, 0.85, 11),
         (7, 1, 7),
     ],
 )
@@ -217,6 +218,19 @@ def test_whatever_the_members_do_the_rewards_never_exceed_the_liability(campaign
     for board in Board:
         total += sum(rank_points(campaign, board, ranked(scores, board)).values())
     assert total <= liability(campaign)
+
+
+@given(campaigns)
+def test_the_liability_of_a_member_is_what_a_perfect_one_is_paid(campaign: CampaignPlan):
+    length, friends = campaign.length_days, campaign.invitations.rewarded_at_most
+    perfect = Record(
+        days_done=length,
+        best_streak=length,
+        required=length,
+        required_done=length,
+        friends_activated=friends,
+    )
+    assert sum(member_points(campaign, perfect).values()) == liability_each(campaign)
 
 
 @given(campaigns, st.integers(1, 20))
