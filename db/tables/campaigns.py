@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from db.tables.base import metadata
@@ -46,6 +47,11 @@ campaigns = Table(
     Column("ends_at", UtcDateTime),
     Column("reserved", Integer, nullable=False, default=0),
     Column("reasons", Json, nullable=False),
+    # Written with enrolments and by staff, never by the process. A count of a million rows would make
+    # every enrolment slow, so the seats taken and the last number given to somebody waiting are kept.
+    Column("seats_taken", Integer, nullable=False, default=0),
+    Column("last_in_line", Integer, nullable=False, default=0),
+    Column("amnesty_days", Json, nullable=False, default=lambda: []),
     Column("policy_version", Integer),
     Column("clock_offset_seconds", Float, nullable=False, default=0.0),
     Column("submitted_at", UtcDateTime),
@@ -65,6 +71,8 @@ enrolments = Table(
     Column("enrolled_at", UtcDateTime, nullable=False),
     Column("first_day", Integer, nullable=False),
     Column("reminder_hour", Integer),
+    # The number drawn by who waits for a place: the smallest is next.
+    Column("in_line", Integer),
     Column("invited_by", Id, ForeignKey("people.id", ondelete="SET NULL")),
     Column("new_member", Boolean, nullable=False, default=False),
     Column("days_done", Integer, nullable=False, default=0),
@@ -79,10 +87,47 @@ enrolments = Table(
     CheckConstraint("status IN ('active', 'waiting', 'left', 'removed')", name="status"),
     Index("ix_enrolments_bulk", "campaign_id", "shard", "person_id"),
     Index("ix_enrolments_person_id_campaign_id", "person_id", "campaign_id"),
-    Index("ix_enrolments_days", "campaign_id", "days_done", "best_streak", "person_id"),
-    Index("ix_enrolments_streak", "campaign_id", "best_streak", "days_done", "person_id"),
-    Index("ix_enrolments_invitations", "campaign_id", "friends_activated", "days_done", "person_id"),
     sqlite_with_rowid=False,
+)
+
+_ACTIVE = text("status = 'active'")
+_HAS_FRIENDS = text("status = 'active' AND friends_activated > 0")
+_IN_LINE = text("status = 'waiting'")
+
+# The boards in the order that they are shown in, so that a page is one run of an index.
+Index(
+    "ix_enrolments_days",
+    enrolments.c.campaign_id,
+    enrolments.c.days_done.desc(),
+    enrolments.c.best_streak.desc(),
+    enrolments.c.person_id,
+    sqlite_where=_ACTIVE,
+    postgresql_where=_ACTIVE,
+)
+Index(
+    "ix_enrolments_streak",
+    enrolments.c.campaign_id,
+    enrolments.c.best_streak.desc(),
+    enrolments.c.days_done.desc(),
+    enrolments.c.person_id,
+    sqlite_where=_ACTIVE,
+    postgresql_where=_ACTIVE,
+)
+Index(
+    "ix_enrolments_invitations",
+    enrolments.c.campaign_id,
+    enrolments.c.friends_activated.desc(),
+    enrolments.c.days_done.desc(),
+    enrolments.c.person_id,
+    sqlite_where=_HAS_FRIENDS,
+    postgresql_where=_HAS_FRIENDS,
+)
+Index(
+    "ix_enrolments_in_line",
+    enrolments.c.campaign_id,
+    enrolments.c.in_line,
+    sqlite_where=_IN_LINE,
+    postgresql_where=_IN_LINE,
 )
 
 check_ins = Table(
@@ -96,6 +141,9 @@ check_ins = Table(
     Column("note", Text, nullable=False, default=""),
     Column("link", String(500)),
     Column("picture_id", Id),
+    # What the member was answered: the streak then, and the points that it earned.
+    Column("streak", Integer, nullable=False, default=0),
+    Column("points", Integer, nullable=False, default=0),
     Column("at", UtcDateTime, nullable=False),
     Column("featured_at", UtcDateTime),
     CheckConstraint("kind IN ('day', 'make_up', 'amnesty')", name="kind"),

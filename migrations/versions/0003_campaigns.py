@@ -41,6 +41,9 @@ def upgrade() -> None:
     sa.Column('ends_at', db.types.UtcDateTime(), nullable=True),
     sa.Column('reserved', sa.Integer(), nullable=False),
     sa.Column('reasons', db.types.Json, nullable=False),
+    sa.Column('seats_taken', sa.Integer(), nullable=False),
+    sa.Column('last_in_line', sa.Integer(), nullable=False),
+    sa.Column('amnesty_days', db.types.Json, nullable=False),
     sa.Column('policy_version', sa.Integer(), nullable=True),
     sa.Column('clock_offset_seconds', sa.Float(), nullable=False),
     sa.Column('submitted_at', db.types.UtcDateTime(), nullable=True),
@@ -79,6 +82,8 @@ def upgrade() -> None:
     sa.Column('note', sa.Text(), nullable=False),
     sa.Column('link', sa.String(length=500), nullable=True),
     sa.Column('picture_id', sa.String(length=36), nullable=True),
+    sa.Column('streak', sa.Integer(), nullable=False),
+    sa.Column('points', sa.Integer(), nullable=False),
     sa.Column('at', db.types.UtcDateTime(), nullable=False),
     sa.Column('featured_at', db.types.UtcDateTime(), nullable=True),
     sa.CheckConstraint("kind IN ('day', 'make_up', 'amnesty')", name=op.f('ck_check_ins_kind')),
@@ -99,6 +104,7 @@ def upgrade() -> None:
     sa.Column('enrolled_at', db.types.UtcDateTime(), nullable=False),
     sa.Column('first_day', sa.Integer(), nullable=False),
     sa.Column('reminder_hour', sa.Integer(), nullable=True),
+    sa.Column('in_line', sa.Integer(), nullable=True),
     sa.Column('invited_by', sa.String(length=36), nullable=True),
     sa.Column('new_member', sa.Boolean(), nullable=False),
     sa.Column('days_done', sa.Integer(), nullable=False),
@@ -119,10 +125,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('enrolments', schema=None) as batch_op:
         batch_op.create_index('ix_enrolments_bulk', ['campaign_id', 'shard', 'person_id'], unique=False)
-        batch_op.create_index('ix_enrolments_days', ['campaign_id', 'days_done', 'best_streak', 'person_id'], unique=False)
-        batch_op.create_index('ix_enrolments_invitations', ['campaign_id', 'friends_activated', 'days_done', 'person_id'], unique=False)
+        batch_op.create_index('ix_enrolments_days', ['campaign_id', sa.literal_column('days_done DESC'), sa.literal_column('best_streak DESC'), 'person_id'], unique=False, sqlite_where=sa.text("status = 'active'"), postgresql_where=sa.text("status = 'active'"))
+        batch_op.create_index('ix_enrolments_in_line', ['campaign_id', 'in_line'], unique=False, sqlite_where=sa.text("status = 'waiting'"), postgresql_where=sa.text("status = 'waiting'"))
+        batch_op.create_index('ix_enrolments_invitations', ['campaign_id', sa.literal_column('friends_activated DESC'), sa.literal_column('days_done DESC'), 'person_id'], unique=False, sqlite_where=sa.text("status = 'active' AND friends_activated > 0"), postgresql_where=sa.text("status = 'active' AND friends_activated > 0"))
         batch_op.create_index('ix_enrolments_person_id_campaign_id', ['person_id', 'campaign_id'], unique=False)
-        batch_op.create_index('ix_enrolments_streak', ['campaign_id', 'best_streak', 'days_done', 'person_id'], unique=False)
+        batch_op.create_index('ix_enrolments_streak', ['campaign_id', sa.literal_column('best_streak DESC'), sa.literal_column('days_done DESC'), 'person_id'], unique=False, sqlite_where=sa.text("status = 'active'"), postgresql_where=sa.text("status = 'active'"))
 
     op.create_table('settlements',
     sa.Column('campaign_id', sa.String(length=36), nullable=False),
@@ -150,6 +157,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_enrolments_streak')
         batch_op.drop_index('ix_enrolments_person_id_campaign_id')
         batch_op.drop_index('ix_enrolments_invitations')
+        batch_op.drop_index('ix_enrolments_in_line')
         batch_op.drop_index('ix_enrolments_days')
         batch_op.drop_index('ix_enrolments_bulk')
 
