@@ -1,26 +1,22 @@
 """The vetting process as people act on it. Owns the workflow handles: starts, updates, and their refusals."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import Connection, Row
 from temporalio.client import (
     Client,
-    RPCError,
     WithStartWorkflowOperation,
-    WorkflowUpdateFailedError,
     WorkflowUpdateHandle,
     WorkflowUpdateStage,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCStatusCode
 
-from api.problems import STATUS_OF, Problem
+from api.problems import Problem
 from api.security.gate import Actor
-from api.temporal import bounded
+from api.services.processes import Processes, refusal_problem
 from contracts.base import VETTING_QUEUE, application_process_id, task_queue
 from contracts.vetting import (
     Act,
@@ -32,7 +28,7 @@ from contracts.vetting import (
     VettingInput,
 )
 from db.database import Database
-from db.repositories import applications, notes, people, policies, vetting
+from db.repositories import applications, people, policies, vetting
 from db.repositories.notes import NoteKind
 from domain.checks import barred, missing
 from domain.credentials import ClaimFinding, CredentialClaim, plain_findings
@@ -94,7 +90,7 @@ class VettingService:
     def __init__(self, db: Database, temporal: Client, settings: Settings) -> None:
         self._db = db
         self._temporal = temporal
-        self._seconds = settings.temporal_call_seconds
+        self._processes = Processes(db, temporal, settings.temporal_call_seconds, Refusal.NOT_OPEN.value)
         self._queue = task_queue(settings.task_queue_prefix, VETTING_QUEUE)
 
     async def submit(self, actor: Actor, application_id: str, edit_version: int | None) -> StatusView:
@@ -109,14 +105,14 @@ class VettingService:
             return await self.update(application_id, VettingWorkflow.submit, request, SUBMISSION)
         handle = await self._start(start, request, SUBMISSION)
         try:
-            return await self._answer(handle.result())
+            return await self._processes.answer(handle.result())
         except Problem as problem:
             if problem.status >= 500:
                 raise
         # The refusal may be the one that an earlier submission met: the server keeps it with the process
         # that it ended, and answers the same id with it. An id that names that process asks anew.
         handle = await self._start(start, request, f"{SUBMISSION}/{handle.workflow_run_id}")
-        return await self._answer(handle.result())
+        return await self._processes.answer(handle.result())
 
     async def _start(
         self, start: VettingInput, request: Submit, update_id: str
@@ -130,7 +126,7 @@ class VettingService:
             # A submission that was turned away leaves a closed process behind; the draft may come again.
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
-        return await self._answer(
+        return await self._processes.answer(
             self._temporal.start_update_with_start_workflow(
                 VettingWorkflow.submit,
                 request,
@@ -154,7 +150,7 @@ class VettingService:
         background = vetting.background_of(conn, row, now)
         refusal = barred(background, vetting.person_now(conn, row, now))
         if refusal is not None:
-            raise Problem(refusal.value, **_filled({"reapply_after": _text(background.reapply_after)}))
+            raise refusal_problem(refusal.value, {"reapply_after": _text(background.reapply_after)})
         version = policies.current(conn)
         return VettingInput(
             application_id=application_id,
@@ -182,16 +178,11 @@ class VettingService:
 
     async def appeal(self, actor: Actor, application_id: str, reason: str, update_id: str) -> StatusView:
         """Appeal against a rejection or a failed probation."""
+        # The reason is what an appeal consists of: its note's id is known before it is kept.
         request = Appeal(actor_id=actor.person_id, note_id=derived_id("note", update_id))
+        noted = (NoteKind.APPEAL, reason)
         try:
-            return await self._with_note(
-                actor,
-                application_id,
-                reason,
-                NoteKind.APPEAL,
-                update_id,
-                lambda _: self.update(application_id, VettingWorkflow.appeal, request, update_id),
-            )
+            return await self._noted(actor, application_id, VettingWorkflow.appeal, request, noted, update_id)
         except Problem as problem:
             if problem.code != Refusal.NOT_OPEN.value:
                 raise
@@ -227,19 +218,8 @@ class VettingService:
             check_review(review, case.claims, case.now.date())
         except Refused as refused:
             raise refusal_problem(refused.refusal.value, refused.detail) from None
-        return await self._with_note(
-            actor,
-            application_id,
-            judgement.note,
-            NoteKind.REVIEW,
-            update_id,
-            lambda note_id: self.update(
-                application_id,
-                VettingWorkflow.review,
-                review.model_copy(update={"note_id": note_id}),
-                update_id,
-            ),
-        )
+        noted = (NoteKind.REVIEW, judgement.note)
+        return await self._noted(actor, application_id, VettingWorkflow.review, review, noted, update_id)
 
     @staticmethod
     def _findings(judgement: Judgement, case: Case) -> tuple[ClaimFinding, ...]:
@@ -257,49 +237,19 @@ class VettingService:
         update_id: str,
     ) -> StatusView:
         """Confirm or depart from the recommendation at the end of probation."""
+        request = DecideProbation(actor_id=actor.person_id, is_lead=actor.has(*LEADS), decision=decision)
+        update, noted = VettingWorkflow.decide_probation, (NoteKind.PROBATION, note)
         await self.case(actor, application_id)
-        return await self._with_note(
-            actor,
-            application_id,
-            note,
-            NoteKind.PROBATION,
-            update_id,
-            lambda note_id: self.update(
-                application_id,
-                VettingWorkflow.decide_probation,
-                DecideProbation(
-                    actor_id=actor.person_id,
-                    is_lead=actor.has(*LEADS),
-                    decision=decision,
-                    note_id=note_id,
-                ),
-                update_id,
-            ),
-        )
+        return await self._noted(actor, application_id, update, request, noted, update_id)
 
     async def decide_appeal(
         self, actor: Actor, application_id: str, decision: AppealDecision, note: str | None, update_id: str
     ) -> StatusView:
         """Uphold the loss or overturn it."""
+        request = DecideAppeal(actor_id=actor.person_id, is_lead=actor.has(*LEADS), decision=decision)
+        update, noted = VettingWorkflow.decide_appeal, (NoteKind.APPEAL_DECISION, note)
         await self.case(actor, application_id)
-        return await self._with_note(
-            actor,
-            application_id,
-            note,
-            NoteKind.APPEAL_DECISION,
-            update_id,
-            lambda note_id: self.update(
-                application_id,
-                VettingWorkflow.decide_appeal,
-                DecideAppeal(
-                    actor_id=actor.person_id,
-                    is_lead=actor.has(*LEADS),
-                    decision=decision,
-                    note_id=note_id,
-                ),
-                update_id,
-            ),
-        )
+        return await self._noted(actor, application_id, update, request, noted, update_id)
 
     async def case(self, actor: Actor, application_id: str, *, judging: bool = True) -> Case:
         """Return what a decision rests on. Raises ``Problem`` where a conflict of interest forbids one."""
@@ -313,58 +263,30 @@ class VettingService:
 
         return await self._db.read(read)
 
-    async def _with_note(
+    async def update(self, application_id: str, update: Any, request: Any, update_id: str) -> StatusView:
+        """Send an update of that id and return where the application stands then. Raises ``Problem``."""
+        process_id = application_process_id(application_id)
+        view: StatusView = await self._processes.update(process_id, update, request, update_id)
+        return view
+
+    async def _noted(
         self,
         actor: Actor,
         application_id: str,
-        body: str | None,
-        kind: NoteKind,
+        update: Any,
+        request: BaseModel,
+        note: tuple[NoteKind, str | None],
         update_id: str,
-        act: Callable[[str | None], Awaitable[T]],
-    ) -> T:
-        """Keep a note, act with its id, and drop it again if the process refuses."""
-        if not body:
-            return await act(None)
-        note_id = derived_id("note", update_id)
-        await self._db.write(
-            lambda conn: notes.keep(
-                conn,
-                note_id,
-                process_id=application_process_id(application_id),
-                author_id=actor.person_id,
-                kind=kind,
-                body=body,
-                now=datetime.now(UTC),
-            )
-        )
-        try:
-            return await act(note_id)
-        except Problem as problem:
-            # Without an answer the process may still take it: the note has to be there then.
-            if problem.status < 500:
-                await self._db.write(lambda conn: notes.drop(conn, note_id))
-            raise
+    ) -> StatusView:
+        """Send ``request`` with the text of ``note`` kept behind its ``note_id``."""
+        kind, body = note
 
-    async def update(self, application_id: str, update: Any, request: Any, update_id: str) -> StatusView:
-        """Send an update of that id and return where the application stands then. Raises ``Problem``."""
-        handle = self._temporal.get_workflow_handle(application_process_id(application_id))
-        return await self._answer(handle.execute_update(update, request, id=update_id))
+        async def act(note_id: str | None) -> StatusView:
+            noted = request.model_copy(update={"note_id": note_id}) if note_id else request
+            return await self.update(application_id, update, noted, update_id)
 
-    async def _answer(self, call: Awaitable[T]) -> T:
-        """Return what the process answers; raises ``Problem`` for its refusals and for silence."""
-        try:
-            return await bounded(call, self._seconds)
-        except WorkflowUpdateFailedError as error:
-            cause = error.cause
-            if isinstance(cause, ApplicationError) and cause.type in STATUS_OF:
-                raise refusal_problem(cause.type, *cause.details) from None
-            if isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow":
-                raise Problem(Refusal.NOT_OPEN.value) from None
-            raise
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise Problem(Refusal.NOT_OPEN.value) from None
-            raise
+        process_id = application_process_id(application_id)
+        return await self._processes.with_note(process_id, actor.person_id, body, kind, update_id, act)
 
 
 def _act(actor: Actor) -> Act:
@@ -379,15 +301,6 @@ def _existing(row: Row[Any] | None) -> Row[Any]:
 
 def _text(at: datetime | None) -> str | None:
     return at.isoformat().replace("+00:00", "Z") if at else None
-
-
-def _filled(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, [], ())}
-
-
-def refusal_problem(code: str, detail: Any = None) -> Problem:
-    """Return a refusal of the process as a problem; its detail holds codes, ids and times."""
-    return Problem(code, **_filled(dict(detail or {})))
 
 
 def _appeal_too_late(conn: Connection, application_id: str) -> Problem:

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from contracts.base import application_process_id
 from contracts.vetting import Admission, Projection, RecordInput, RecordResult
 from db.repositories import vetting_mail
+from db.repositories.people import is_sanctioned
 from db.statements import insert_ignore, upsert
 from db.tables.ballots import ballots
-from db.tables.people import declared_conflicts, leaders, people, role_grants, sanctions
+from db.tables.people import declared_conflicts, leaders, people, role_grants
 from db.tables.vetting import (
     applications,
     credential_claims,
@@ -269,7 +270,7 @@ def background_of(conn: Connection, row: Row[Any], at: datetime) -> Background:
         found.add(Flag.EARLIER_FRAUD)
     return Background(
         reapply_after=max((o.reapply_after for o in others if o.reapply_after), default=None),
-        sanctioned=_sanctioned(conn, row.person_id, at),
+        sanctioned=is_sanctioned(conn, row.person_id, at) or not _in_good_standing(conn, row.person_id),
         other_application_open=any(
             other.status in open_statuses or other.stage in under_appeal for other in others
         ),
@@ -277,19 +278,9 @@ def background_of(conn: Connection, row: Row[Any], at: datetime) -> Background:
     )
 
 
-def _sanctioned(conn: Connection, person_id: str, at: datetime) -> bool:
-    active = (
-        select(sanctions.c.id)
-        .where(
-            sanctions.c.person_id == person_id,
-            sanctions.c.lifted_at.is_(None),
-            sanctions.c.starts_at <= at,
-            (sanctions.c.ends_at.is_(None)) | (sanctions.c.ends_at > at),
-        )
-        .limit(1)
-    )
+def _in_good_standing(conn: Connection, person_id: str) -> bool:
     standing = select(people.c.good_standing).where(people.c.id == person_id)
-    return conn.execute(active).first() is not None or not conn.execute(standing).scalar_one()
+    return bool(conn.execute(standing).scalar_one())
 
 
 def _duplicates(conn: Connection, row: Row[Any]) -> list[Flag]:

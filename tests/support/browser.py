@@ -11,10 +11,10 @@ from api.security import totp
 from db.tables.access import second_factors
 from db.tables.mail import mails
 from db.tables.people import people, role_grants
-from domain.ids import new_id
-from domain.people import Role, normalise_email
+from domain.people import Role
 from mail.sealing import Sealer
-from tests.support.vetting_api import BASE, LONG_AGO, Api
+from tests.support.people import person_row
+from tests.support.vetting_api import BASE, Api
 
 OWN_PAGE = {"Sec-Fetch-Site": "same-origin", "Accept-Language": "en"}
 
@@ -34,21 +34,8 @@ async def browser(api: Api, base: str = BASE, **headers: str) -> httpx2.AsyncCli
 
 async def add_person(api: Api, name: str, *roles: Role, **values: Any) -> str:
     """Add an active member ``name@people.example`` with further ``roles``; return the id."""
-    now, email = datetime.now(UTC), f"{name}@people.example"
-    row = {
-        "id": new_id(),
-        "email": email,
-        "email_normalised": normalise_email(email),
-        "display_name": name,
-        "locale": "en",
-        "time_zone": "UTC",
-        "status": "active",
-        "good_standing": True,
-        "list_mail": True,
-        "joined_at": now - LONG_AGO,
-        "created_at": now,
-        **values,
-    }
+    now = datetime.now(UTC)
+    row = person_row(name, f"{name}@people.example", **{"display_name": name, "time_zone": "UTC"} | values)
     grants = [
         {"person_id": row["id"], "role": role.value, "granted_at": now} for role in (Role.MEMBER, *roles)
     ]

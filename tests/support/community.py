@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert
@@ -12,9 +12,9 @@ from db.database import Database
 from db.tables.people import people, role_grants
 from db.tables.vetting import applications, credential_claims, documents
 from domain.ids import new_id
-from domain.people import Role, normalise_email
+from domain.people import Role
+from tests.support.people import person_row
 
-LONG_AGO = timedelta(days=400)
 MEMBERS = 12
 ROLL = MEMBERS + 5
 """Everyone but the applicant: the members, three reviewers, a lead and an administrator."""
@@ -36,8 +36,8 @@ class Community:
     async def populate(self, members: int = MEMBERS) -> None:
         """Seed one applicant, three reviewers, a lead, an admin and ``members`` who may vote."""
         staff = [Role.REVIEWER, Role.REVIEWER, Role.REVIEWER, Role.LEAD_REVIEWER, Role.ADMIN]
-        given = [_person("applicant"), *(_person(role.value) for role in staff)]
-        given += [_person(f"member{n}") for n in range(members)]
+        given = [person_row("applicant"), *(person_row(role.value) for role in staff)]
+        given += [person_row(f"member{n}") for n in range(members)]
         ids = [row["id"] for row in given]
         grants = [_grant(person_id, role) for person_id, role in zip(ids[1:6], staff, strict=True)]
         await self.db.write(lambda conn: _write(conn, given, grants))
@@ -46,14 +46,14 @@ class Community:
 
     async def person(self, name: str, *roles: Role, **values: Any) -> str:
         """Add an active person who joined long ago; return the id."""
-        row = _person(name, **values)
+        row = person_row(name, **values)
         grants = [_grant(row["id"], role) for role in roles]
         await self.db.write(lambda conn: _write(conn, [row], grants))
         return str(row["id"])
 
     async def many(self, number: int) -> None:
         """Add ``number`` members who may vote."""
-        given = [_person(f"one-of-many{n}") for n in range(number)]
+        given = [person_row(f"one-of-many{n}") for n in range(number)]
         await self.db.write(lambda conn: conn.execute(insert(people), given) and None)
 
     async def rows(self, statement: Any) -> list[dict[str, Any]]:
@@ -92,24 +92,6 @@ def _write(conn: Connection, rows: list[dict[str, Any]], grants: list[dict[str, 
 
 def _grant(person_id: str, role: Role) -> dict[str, Any]:
     return {"person_id": person_id, "role": role.value, "granted_at": datetime.now(UTC)}
-
-
-def _person(name: str, **values: Any) -> dict[str, Any]:
-    email, now = f"{name}-{secrets.token_hex(3)}@people.example", datetime.now(UTC)
-    return {
-        "id": new_id(),
-        "email": email,
-        "email_normalised": normalise_email(email),
-        "display_name": f"Shown {name}",
-        "locale": "en",
-        "time_zone": "Asia/Shanghai",
-        "status": "active",
-        "good_standing": True,
-        "list_mail": True,
-        "joined_at": now - LONG_AGO,
-        "created_at": now,
-        **values,
-    }
 
 
 def _draft(application_id: str, person_id: str, **values: Any) -> dict[str, Any]:

@@ -20,13 +20,13 @@ from db.database import Database
 from db.tables.access import api_tokens
 from db.tables.people import people, role_grants
 from domain.ids import new_id
-from domain.people import Role, normalise_email
+from domain.people import Role
 from engine.timeskip import advance
 from settings import Settings
+from tests.support.people import person_row
 from worker import vetting_worker
 
 BASE = "http://kameng.test/api/v1"
-LONG_AGO = timedelta(days=400)
 
 PDF = (
     b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
@@ -70,7 +70,7 @@ class Api:
     async def user(self, name: str, *roles: Role, **values: Any) -> User:
         """Add an active person who joined long ago, with a token that has passed the second factor."""
         token, now = TOKEN_PREFIX + secrets.token_urlsafe(32), datetime.now(UTC)
-        row = _person(name, now) | values
+        row = person_row(name, **values)
         held = [
             {"person_id": row["id"], "role": role.value, "granted_at": now} for role in (Role.MEMBER, *roles)
         ]
@@ -117,23 +117,6 @@ class Api:
 def _http(app: FastAPI, headers: dict[str, str]) -> httpx2.AsyncClient:
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers, timeout=30)
-
-
-def _person(name: str, now: datetime) -> dict[str, Any]:
-    email = f"{name}-{secrets.token_hex(3)}@people.example"
-    return {
-        "id": new_id(),
-        "email": email,
-        "email_normalised": normalise_email(email),
-        "display_name": f"Shown {name}",
-        "locale": "en",
-        "time_zone": "Asia/Shanghai",
-        "status": "active",
-        "good_standing": True,
-        "list_mail": True,
-        "joined_at": now - LONG_AGO,
-        "created_at": now,
-    }
 
 
 @asynccontextmanager
