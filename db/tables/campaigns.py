@@ -49,9 +49,10 @@ campaigns = Table(
     Column("reasons", Json, nullable=False),
     # Written with enrolments and by staff, never by the process. A count of a million rows would make
     # every enrolment slow, so the seats taken and the last number given to somebody waiting are kept.
+    # Each amnesty is a batch: its days, who declared it and when, and how many members it changed.
     Column("seats_taken", Integer, nullable=False, default=0),
     Column("last_in_line", Integer, nullable=False, default=0),
-    Column("amnesty_days", Json, nullable=False, default=lambda: []),
+    Column("amnesties", Json, nullable=False, default=lambda: []),
     Column("policy_version", Integer),
     Column("clock_offset_seconds", Float, nullable=False, default=0.0),
     Column("submitted_at", UtcDateTime),

@@ -43,7 +43,7 @@ def upgrade() -> None:
     sa.Column('reasons', db.types.Json, nullable=False),
     sa.Column('seats_taken', sa.Integer(), nullable=False),
     sa.Column('last_in_line', sa.Integer(), nullable=False),
-    sa.Column('amnesty_days', db.types.Json, nullable=False),
+    sa.Column('amnesties', db.types.Json, nullable=False),
     sa.Column('policy_version', sa.Integer(), nullable=True),
     sa.Column('clock_offset_seconds', sa.Float(), nullable=False),
     sa.Column('submitted_at', db.types.UtcDateTime(), nullable=True),
