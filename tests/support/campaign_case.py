@@ -13,9 +13,10 @@ from contracts.base import campaign_process_id
 from contracts.campaigns import Act, CampaignInput, CampaignView, Decide, Extend, Submit
 from db.database import Database
 from db.repositories import campaigns as repository
-from db.repositories import points
+from db.repositories import clocks, points
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.tables.people import people, role_grants
+from domain.campaigns.calendar import day_opens
 from domain.campaigns.members import Place, shard_of
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
@@ -41,7 +42,8 @@ class CampaignCase:
     client: Client
     queue: str
     plan: CampaignPlan
-    policy: CampaignPolicy = field(default_factory=CampaignPolicy)
+    # One reminder a day: each is a timer to skip.
+    policy: CampaignPolicy = field(default_factory=lambda: CampaignPolicy(reminder_hours=(21,)))
     id: str = ""
     leader: str = ""
     manager: str = ""
@@ -173,8 +175,6 @@ class CampaignCase:
         return now
 
     async def _settled(self, now: datetime) -> bool:
-        from db.repositories import clocks
-
         return await self.db.read(lambda conn: clocks.is_settled(conn, self.process_id, now))
 
     async def skip_to(self, instant: datetime) -> datetime:
@@ -186,8 +186,6 @@ class CampaignCase:
         view = await self.status()
         if view.status.value == "in_review":
             view = await self.review()
-        from domain.campaigns.calendar import day_opens
-
         await self.skip_to(day_opens(self.plan, day) + timedelta(minutes=1))
         assert (await self.row())["day"] == day
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -42,7 +43,6 @@ from domain.vetting import (
     ChecklistItem,
     ProbationDecision,
     ReasonCode,
-    Refusal,
     ReviewDecision,
 )
 from domain.vetting.review import Review
@@ -64,7 +64,7 @@ async def until(probe: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_
 
 
 @asynccontextmanager
-async def refused(refusal: Refusal) -> AsyncIterator[None]:
+async def refused(refusal: StrEnum) -> AsyncIterator[None]:
     """Assert that the update in the block is refused, with this code."""
     with pytest.raises(WorkflowUpdateFailedError) as failure:
         yield
