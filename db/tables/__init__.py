@@ -1,6 +1,16 @@
 """All tables, a module per room; importing this package fills ``metadata``."""
 
-from db.tables import access, ballots, campaigns, contributions, mail, people, vetting
+from db.tables import access, ballots, campaigns, contributions, mail, people, points, vetting
 from db.tables.base import metadata
 
-__all__ = ["access", "ballots", "campaigns", "contributions", "mail", "metadata", "people", "vetting"]
+__all__ = [
+    "access",
+    "ballots",
+    "campaigns",
+    "contributions",
+    "mail",
+    "metadata",
+    "people",
+    "points",
+    "vetting",
+]
