@@ -23,9 +23,10 @@ from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.templates import TemplateCode, plan_for
 from domain.campaigns.terms import ReasonCode, ReviewDecision
 from domain.ids import new_id
-from domain.people import Role, normalise_email
+from domain.people import Role
 from domain.points import Source
 from engine.timeskip import advance, process_now
+from tests.support.people import person_row
 from tests.support.vetting import until
 from workflows.campaigns import CampaignWorkflow
 
@@ -88,23 +89,10 @@ class CampaignCase:
 
     async def person(self, name: str, *roles: Role) -> str:
         """Add an active person; return the id."""
-        now = datetime.now(UTC)
-        person_id = new_id()
-        email = f"{name}-{person_id}@people.example"
-        row = {
-            "id": person_id,
-            "email": email,
-            "email_normalised": normalise_email(email),
-            "display_name": f"Shown {name}",
-            "locale": "en",
-            "time_zone": "Asia/Shanghai",
-            "status": "active",
-            "good_standing": True,
-            "list_mail": True,
-            "joined_at": now - 400 * DAY,
-            "created_at": now,
-        }
-        grants = [{"person_id": person_id, "role": role.value, "granted_at": now} for role in roles]
+        row = person_row(name)
+        grants = [
+            {"person_id": row["id"], "role": role.value, "granted_at": row["created_at"]} for role in roles
+        ]
 
         def write(conn: Any) -> None:
             conn.execute(insert(people), [row])
@@ -112,7 +100,7 @@ class CampaignCase:
                 conn.execute(insert(role_grants), grants)
 
         await self.db.write(write)
-        return person_id
+        return str(row["id"])
 
     @property
     def process_id(self) -> str:

@@ -1,0 +1,194 @@
+"""The transitions of a campaign: whatever people do and whenever alarms ring, it stays one campaign."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.campaigns import process, review, run
+from domain.campaigns.plan import CampaignPlan
+from domain.campaigns.policy import CampaignPolicy
+from domain.campaigns.rewards import liability
+from domain.campaigns.state import AlarmKind, CampaignState, Effects, OrderKind
+from domain.campaigns.terms import ENDED, ReasonCode, Refusal, ReviewDecision, Status
+from domain.process import Refused
+
+T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+PLAN = CampaignPlan(starts_on=date(2026, 3, 10), length_days=5, time_zone="Europe/Berlin")
+
+
+def fresh() -> CampaignState:
+    return CampaignState(campaign_id="c", leader_id="leader", policy=CampaignPolicy(), policy_version=1)
+
+
+def handed_in(now: datetime = T0) -> CampaignState:
+    state = fresh()
+    review.submit(state, "leader", PLAN, now)
+    return state
+
+
+def approved(now: datetime = T0) -> CampaignState:
+    state = handed_in(now)
+    review.review(state, "manager", ReviewDecision.APPROVE, (), None, now)
+    return state
+
+
+def ring_through(state: CampaignState, until: datetime) -> list[Effects]:
+    """Ring every alarm that is due by `until`, in its order, each at its own instant."""
+    effects = []
+    while (alarm := state.next_alarm) is not None and alarm.at <= until:
+        effects.append(process.ring(state, alarm, alarm.at))
+    return effects
+
+
+def test_an_approval_reserves_the_most_that_it_can_pay() -> None:
+    state = handed_in()
+    effects = review.review(state, "manager", ReviewDecision.APPROVE, (), None, T0)
+    assert effects.reserve == state.reserved == liability(PLAN)
+    assert state.status is Status.SCHEDULED
+
+
+def test_days_open_and_close_at_their_instants() -> None:
+    state = approved()
+    ring_through(state, state.opens(1))
+    assert (state.status, state.day) == (Status.RUNNING, 1)
+    ring_through(state, state.closes(1) - timedelta(microseconds=1))
+    assert state.day == 1
+    ring_through(state, state.closes(1))
+    assert state.day == 2
+    ring_through(state, state.closes(5))
+    assert state.status is Status.SETTLING
+    closes = [order.number for order in state.orders if order.kind is OrderKind.CLOSE_DAY]
+    assert closes == [1, 2, 3, 4, 5]
+    assert state.orders[-1].kind is OrderKind.SETTLE
+
+
+def test_a_reminder_whose_day_is_over_is_not_sent() -> None:
+    """After an outage of a day only what still helps goes out."""
+    state = approved()
+    ring_through(state, state.opens(1))
+    reminder = next(alarm for alarm in state.alarms if alarm.kind is AlarmKind.REMINDER)
+    process.ring(state, reminder, state.closes(1) + timedelta(hours=1))
+    assert not state.orders
+
+
+def test_a_day_is_paused_and_goes_on_where_it_was() -> None:
+    state = approved()
+    ring_through(state, state.opens(3))
+    last = state.closes(5)
+    at = state.opens(3) + timedelta(hours=5)
+    run.pause(state, "leader", None, at)
+    assert state.next_alarm is None
+    run.resume(state, "leader", at + 10 * DAY)
+    assert state.day == 3
+    # Daylight saving begins in Berlin on 29 March: local days are moved, not spans of 24 hours.
+    assert state.closes(5) == last + 10 * DAY
+    run.pause(state, "leader", None, at + 10 * DAY)
+    run.resume(state, "leader", at + 20 * DAY)
+    assert state.closes(5) == last + 20 * DAY - timedelta(hours=1)
+
+
+def test_whoever_leads_it_does_not_decide() -> None:
+    state = handed_in()
+    with pytest.raises(Refused) as refused:
+        review.review(state, "leader", ReviewDecision.APPROVE, (), None, T0)
+    assert refused.value.refusal is Refusal.OWN_CAMPAIGN
+
+
+Act = Callable[[CampaignState, datetime], Effects]
+ACTS: dict[str, Act] = {
+    "submit": lambda s, now: review.submit(s, "leader", s.plan or PLAN, now),
+    "approve": lambda s, now: review.review(s, "manager", ReviewDecision.APPROVE, (), None, now),
+    "reject": lambda s, now: review.review(
+        s, "manager", ReviewDecision.REJECT, (ReasonCode.OTHER,), None, now
+    ),
+    "changes": lambda s, now: review.review(
+        s, "manager", ReviewDecision.REQUEST_CHANGES, (ReasonCode.OTHER,), None, now
+    ),
+    "pause": lambda s, now: run.pause(s, "leader", None, now),
+    "resume": lambda s, now: run.resume(s, "leader", now),
+    "extend": lambda s, now: run.extend(s, "leader", 2, now),
+    "cancel": lambda s, now: run.cancel(s, "leader", None, now),
+}
+STEP = st.tuples(
+    st.sampled_from([*ACTS, *["approve", "submit", "work", "wait", "wait", "wait"]]),
+    st.integers(min_value=0, max_value=5 * 24 * 60),
+)
+
+
+class Walk:
+    """One campaign under random requests; alarms ring at their instants, orders are carried out late."""
+
+    def __init__(self) -> None:
+        self.state = fresh()
+        self.now = T0
+        self.reserved = 0
+        self.opened: list[int] = []
+        self.closed: list[int] = []
+
+    def take(self, effects: Effects) -> None:
+        self.reserved += effects.reserve
+        assert effects.reserve >= 0
+        if effects.release:
+            self.reserved = 0
+        self.opened += [entry.detail["day"] for entry in effects.entries if entry.code == "day_opened"]
+        self.closed += [entry.detail["day"] for entry in effects.entries if entry.code == "day_closed"]
+
+    def attempt(self, act: Act, now: datetime) -> None:
+        trial = self.state.model_copy()
+        try:
+            effects = act(trial, now)
+        except Refused:
+            return
+        self.state = trial
+        self.take(effects)
+
+    def work(self) -> None:
+        """Carry out the first order, as the process does."""
+        if not self.state.orders:
+            return
+        order = self.state.orders[0]
+        self.state.take(order)
+        if order.kind is OrderKind.CLOSE_DAY:
+            self.take(run.day_closed(self.state, order.number, 1, 1, self.now))
+        elif order.kind is OrderKind.SETTLE:
+            self.take(run.settled(self.state, 5, 2, self.now))
+
+    def wait(self, minutes: int) -> None:
+        until = self.now + timedelta(minutes=minutes)
+        while (alarm := self.state.next_alarm) is not None and alarm.at <= until:
+            self.attempt(lambda s, now, a=alarm: process.ring(s, a, now), max(self.now, alarm.at))
+        self.now = until
+
+    def check(self) -> None:
+        state = self.state
+        assert state.closed == (state.status in ENDED)
+        assert self.opened == sorted(set(self.opened))
+        assert self.closed == sorted(set(self.closed))
+        assert set(self.closed) <= set(self.opened)
+        assert self.reserved == (0 if state.closed else state.reserved)
+        if state.status in (Status.RUNNING, Status.PAUSED, Status.SETTLING):
+            assert state.plan is not None
+            assert self.reserved >= liability(state.plan)
+        if state.status is Status.RUNNING:
+            assert any(alarm.kind is AlarmKind.DAY_CLOSES for alarm in state.alarms)
+            assert all(alarm.number == state.day for alarm in state.alarms)
+        if state.closed:
+            assert not state.alarms
+            assert not state.orders
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEP, max_size=40))
+def test_whatever_happens_it_stays_one_campaign(steps: list[tuple[str, int]]) -> None:
+    walk = Walk()
+    for name, minutes in [("submit", 0), *steps]:
+        walk.wait(minutes)
+        if name in ACTS:
+            walk.attempt(ACTS[name], walk.now)
+        elif name == "work":
+            walk.work()
+        walk.check()
