@@ -10,7 +10,8 @@ import pytest
 from temporalio.client import Client
 
 from settings import Settings
-from tests.support.postgres import Postgres, PostgresMissing, create_database, drop_database
+from tests.support.lent import LentDatabases
+from tests.support.postgres import Postgres, PostgresMissing, create_database
 from tests.support.shared import shared_service
 from tests.support.temporal import PrivateTemporal, SharedTemporal, new_namespace
 
@@ -111,12 +112,17 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_admin_url: str, postgres_template: str) -> LentDatabases:
+    """The databases that the tests of this process borrow."""
+    return LentDatabases(postgres_admin_url, postgres_template)
+
+
 @pytest.fixture
-def postgres_url(postgres_admin_url: str, postgres_template: str) -> Iterator[str]:
-    """A migrated, empty PostgreSQL database of this test's own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    yield create_database(postgres_admin_url, name, postgres_template)
-    drop_database(postgres_admin_url, name)
+def postgres_url(postgres_databases: LentDatabases) -> Iterator[str]:
+    """A migrated, empty PostgreSQL database that nobody else uses during this test."""
+    with postgres_databases.lent() as url:
+        yield url
 
 
 @pytest.fixture(params=DATABASES)

@@ -192,7 +192,7 @@ def _initdb(programs: Path, data: Path, user: str) -> None:
 def create_database(admin_url: str, name: str, template: str | None = None) -> str:
     """Create a database, as a copy of `template` if given, and return its URL."""
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        source = f' TEMPLATE "{template}" STRATEGY file_copy' if template else ""
+        source = f' TEMPLATE "{template}"' if template else ""
         connection.execute(f'CREATE DATABASE "{name}"{source}'.encode())
     return f"{admin_url.rsplit('/', 1)[0]}/{name}"
 
