@@ -114,7 +114,7 @@ ACTS: dict[str, Act] = {
     "cancel": lambda s, now: run.cancel(s, "leader", None, now),
 }
 STEP = st.tuples(
-    st.sampled_from([*ACTS, *["approve", "submit", "work", "wait", "wait", "wait"]]),
+    st.sampled_from([*ACTS, *["submit", "approve"] * 2, *["pause", "resume", "work", "work"], *["wait"] * 8]),
     st.integers(min_value=0, max_value=5 * 24 * 60),
 )
 
@@ -147,15 +147,14 @@ class Walk:
         self.take(effects)
 
     def work(self) -> None:
-        """Carry out the first order, as the process does."""
-        if not self.state.orders:
-            return
-        order = self.state.orders[0]
-        self.state.take(order)
-        if order.kind is OrderKind.CLOSE_DAY:
-            self.take(run.day_closed(self.state, order.number, 1, 1, self.now))
-        elif order.kind is OrderKind.SETTLE:
-            self.take(run.settled(self.state, 5, 2, self.now))
+        """Carry out the orders, one after the other, as the process does."""
+        while self.state.orders:
+            order = self.state.orders[0]
+            self.state.take(order)
+            if order.kind is OrderKind.CLOSE_DAY:
+                self.take(run.day_closed(self.state, order.number, 1, 1, self.now))
+            elif order.kind is OrderKind.SETTLE:
+                self.take(run.settled(self.state, 5, 2, self.now))
 
     def wait(self, minutes: int) -> None:
         until = self.now + timedelta(minutes=minutes)
@@ -182,10 +181,11 @@ class Walk:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(STEP, max_size=40))
-def test_whatever_happens_it_stays_one_campaign(steps: list[tuple[str, int]]) -> None:
+@given(st.sampled_from(["", "submit", "submit approve", "submit approve start"]), st.lists(STEP, max_size=40))
+def test_whatever_happens_it_stays_one_campaign(begun: str, steps: list[tuple[str, int]]) -> None:
     walk = Walk()
-    for name, minutes in [("submit", 0), *steps]:
+    first = [(name, 12 * 24 * 60 if name == "start" else 0) for name in begun.split()]
+    for name, minutes in [*first, *steps]:
         walk.wait(minutes)
         if name in ACTS:
             walk.attempt(ACTS[name], walk.now)
