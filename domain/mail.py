@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class MailTemplate(StrEnum):
-    """Every letter that vetting and access write; a template of that name exists in each language."""
+    """Every letter there is; a template of that name exists in each language."""
 
     SIGN_IN = "sign_in"
     SECOND_FACTOR_CHANGED = "second_factor_changed"
@@ -42,6 +42,26 @@ class MailTemplate(StrEnum):
     BALLOT_OPENED = "ballot_opened"
     BALLOT_REMINDER = "ballot_reminder"
     BALLOT_EXTENDED = "ballot_extended"
+
+    CAMPAIGN_REVIEW_NEEDED = "campaign_review_needed"
+    CAMPAIGN_REVIEW_REMINDER = "campaign_review_reminder"
+
+    CAMPAIGN_APPROVED = "campaign_approved"
+    CAMPAIGN_REJECTED = "campaign_rejected"
+    CAMPAIGN_CHANGES_REQUESTED = "campaign_changes_requested"
+    CAMPAIGN_STARTED = "campaign_started"
+    CAMPAIGN_DIGEST = "campaign_digest"
+    CAMPAIGN_CANCELLED = "campaign_cancelled"
+    CAMPAIGN_SETTLED = "campaign_settled"
+
+    CAMPAIGN_ENROLLED = "campaign_enrolled"
+    CAMPAIGN_PLACE_FREE = "campaign_place_free"
+    CAMPAIGN_REMINDER = "campaign_reminder"
+    CAMPAIGN_NUDGE = "campaign_nudge"
+    CAMPAIGN_RESULT = "campaign_result"
+    CAMPAIGN_ENDED_EARLY = "campaign_ended_early"
+    CAMPAIGN_PAUSED = "campaign_paused"
+    CAMPAIGN_RESUMED = "campaign_resumed"
 
 
 class MailStatus(StrEnum):

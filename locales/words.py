@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from domain.ballots import BallotOutcome, Choice
 from domain.campaigns.terms import IfNothing as CampaignIfNothing
+from domain.campaigns.terms import ReasonCode as CampaignReasonCode
 from domain.checks import Flag, Missing
 from domain.documents import DocumentKind
 from domain.people import Role
@@ -28,6 +29,7 @@ FAMILIES: dict[str, type[StrEnum]] = {
     "waiting_on": WaitingOn,
     "if_nothing": IfNothing,
     "campaign_if_nothing": CampaignIfNothing,
+    "campaign_reason": CampaignReasonCode,
     "review_decision": ReviewDecision,
     "probation_decision": ProbationDecision,
     "appeal_decision": AppealDecision,

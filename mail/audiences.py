@@ -10,12 +10,24 @@ class Audience(StrEnum):
 
     ACCOUNT = "account"
     APPLICANT = "applicant"
+    LEADER = "leader"
+    MEMBER = "member"
     STAFF = "staff"
     VOTER = "voter"
 
 
 _ACCOUNT = {MailTemplate.SIGN_IN, MailTemplate.SECOND_FACTOR_CHANGED}
 _VOTER = {MailTemplate.BALLOT_OPENED, MailTemplate.BALLOT_REMINDER, MailTemplate.BALLOT_EXTENDED}
+_STAFF = {MailTemplate.CAMPAIGN_REVIEW_NEEDED, MailTemplate.CAMPAIGN_REVIEW_REMINDER}
+_LEADER = {
+    MailTemplate.CAMPAIGN_APPROVED,
+    MailTemplate.CAMPAIGN_REJECTED,
+    MailTemplate.CAMPAIGN_CHANGES_REQUESTED,
+    MailTemplate.CAMPAIGN_STARTED,
+    MailTemplate.CAMPAIGN_DIGEST,
+    MailTemplate.CAMPAIGN_CANCELLED,
+    MailTemplate.CAMPAIGN_SETTLED,
+}
 
 
 def audience_of(template: MailTemplate) -> Audience:
@@ -24,4 +36,8 @@ def audience_of(template: MailTemplate) -> Audience:
         return Audience.ACCOUNT
     if template in _VOTER:
         return Audience.VOTER
-    return Audience.STAFF if template.startswith("staff_") else Audience.APPLICANT
+    if template in _LEADER:
+        return Audience.LEADER
+    if template in _STAFF or template.startswith("staff_"):
+        return Audience.STAFF
+    return Audience.MEMBER if template.startswith("campaign_") else Audience.APPLICANT

@@ -58,6 +58,10 @@ class Phrases:
         """Return a reason code in words."""
         return word(self.language, "reason", code)
 
+    def campaign_reason(self, code: str) -> str:
+        """Return a reason code of a campaign in words."""
+        return word(self.language, "campaign_reason", code)
+
     def stage(self, code: str) -> str:
         """Return a stage in words."""
         return word(self.language, "stage", code)
@@ -73,6 +77,14 @@ class Phrases:
     def target_name(self, code: str) -> str:
         """Return a target of probation in words."""
         return word(self.language, "target", code)
+
+    def number(self, value: int) -> str:
+        """Return a whole number with its digits grouped."""
+        return format_decimal(value, locale=self._locale)
+
+    def counted(self, what: str, count: int) -> str:
+        """Return so many ``what`` (days, members, points) in words."""
+        return self.t(f"mail.counted.{what}", count=count, number=self.number(count))
 
     def topics(self, scopes: Iterable[str]) -> str:
         """Return topics as a list in words: known fields translated, others as they were typed."""

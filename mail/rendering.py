@@ -29,6 +29,7 @@ _BLANK_LINES = re.compile(r"\n\s*\n")
 _OPTIONAL: dict[str, Any] = {
     "appeal_until": None,
     "back_to": None,
+    "certificate_code": None,
     "deadline": None,
     "minutes": 10,
     "missed": (),
@@ -126,6 +127,9 @@ class Renderer:
         data = _OPTIONAL | {key: value for key, value in letter.data.items() if value is not None}
         someone = phrases.t("mail.someone")
         context: dict[str, Any] = cleaned(data)
+        # `title` is the heading's name in the layouts: what a leader called a campaign goes by another.
+        if "title" in context:
+            context["campaign"] = one_line(context["title"], NAME_LENGTH) or phrases.t("mail.untitled")
         return context | {
             "say": phrases,
             "t": phrases.t,

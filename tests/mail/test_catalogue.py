@@ -77,6 +77,7 @@ def test_placeholders_agree_in_every_form() -> None:
 # Ids that are put together in code: the prefix, and what can follow it.
 COMPOSED = {
     "mail.why.": {audience.value for audience in Audience},
+    "mail.counted.": {"days", "members", "points"},
     "topic.": {"finance", "education", "medicine", "law"},
 }
 

@@ -11,6 +11,7 @@ from jinja2 import UndefinedError
 from domain.mail import MailTemplate
 from domain.people import LOCALES
 from domain.vetting import Status
+from mail.audiences import Audience, audience_of
 from mail.cleaning import lines, one_line
 from mail.rendering import SecretGone, template_names
 from mail.sealing import BrokenSeal, Sealer
@@ -19,12 +20,15 @@ from tests.support.mail import (
     APPLICATION,
     BALLOT,
     BASE_URL,
+    CAMPAIGN,
     CANDIDATE,
     EVERYTHING,
+    LIST_MAIL,
     SECRET_KEY,
     anchors,
     letter,
     renderer,
+    sample,
 )
 
 RENDERER = renderer()
@@ -81,11 +85,21 @@ def expected_path(template: MailTemplate) -> str:
         return "/account/security"
     if template.startswith("ballot_"):
         return f"/ballots/{BALLOT}"
+    if template.startswith("campaign_"):
+        return _path_of_campaign(template)
     return (
         f"/staff/applications/{APPLICATION}"
         if template.startswith("staff_")
         else f"/applications/{APPLICATION}"
     )
+
+
+def _path_of_campaign(template: MailTemplate) -> str:
+    page = f"/campaigns/{CAMPAIGN}"
+    if template is MailTemplate.CAMPAIGN_RESULT:
+        return page + "/me"
+    front = {Audience.STAFF: "/staff", Audience.LEADER: "/studio", Audience.MEMBER: ""}
+    return front[audience_of(template)] + page
 
 
 def test_every_name_has_a_template_in_every_language_and_no_other() -> None:
@@ -101,7 +115,7 @@ def test_every_mail_says_what_when_and_has_one_button(template: MailTemplate, la
     leave = [link for link in mail.links[1:] if "/unsubscribe/" in link]
     assert anchors(mail.html) == [button, *leave]
     assert mail.links == (button, *leave)
-    assert bool(leave) == template.startswith("ballot_")
+    assert bool(leave) == (template in LIST_MAIL)
     assert page.tags[0] == ("html", {"lang": language})
     assert mail.text.count(button) == 1
     assert mail.subject
@@ -134,7 +148,7 @@ def test_hostile_values_stay_values(template: MailTemplate, kind: str) -> None:
     typed = HOSTILE[kind]
     for language in LOCALES:
         safe = RENDERER.render(letter(template, locale=language, to_name="A", note="A", names=_named("A")))
-        data = EVERYTHING | {"topics": [typed, "finance"]}
+        data = sample(template) | {"topics": [typed, "finance"], "title": typed}
         mail = RENDERER.render(
             letter(template, locale=language, to_name=typed, note=typed, names=_named(typed), data=data)
         )
@@ -181,6 +195,17 @@ def test_an_unknown_time_zone_falls_back(zone: str) -> None:
     assert "14:30" in RENDERER.render(letter(MailTemplate.BALLOT_OPENED, time_zone=zone)).text
 
 
+NEEDED = {
+    "deadline": {
+        MailTemplate.STAFF_APPEAL,
+        MailTemplate.CHANGES_REQUESTED,
+        MailTemplate.CAMPAIGN_CHANGES_REQUESTED,
+    },
+    "missed": {MailTemplate.CAMPAIGN_DIGEST, MailTemplate.CAMPAIGN_NUDGE},
+}
+"""What some may leave out, and these must have."""
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -191,13 +216,14 @@ def test_an_unknown_time_zone_falls_back(zone: str) -> None:
         ("missed", []),
         ("back_to", None),
         ("why", None),
+        ("certificate_code", None),
     ],
 )
 def test_what_may_be_absent_may(key: str, value: Any) -> None:
     for template, language in EVERY:
-        if key == "deadline" and template in (MailTemplate.STAFF_APPEAL, MailTemplate.CHANGES_REQUESTED):
+        if template in NEEDED.get(key, ()):
             continue
-        mail = RENDERER.render(letter(template, locale=language, data=EVERYTHING | {key: value}))
+        mail = RENDERER.render(letter(template, locale=language, data=sample(template) | {key: value}))
         assert "None" not in mail.text
 
 
@@ -291,3 +317,81 @@ def test_rendering_is_quick_enough() -> None:
     for _ in range(50):
         RENDERER.render(letter())
     assert (time.perf_counter() - started) / 50 < 0.03
+
+
+OF_CAMPAIGNS = [template for template in MailTemplate if template.startswith("campaign_")]
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_every_letter_of_a_campaign_names_it_in_its_subject_and_its_text(language: str) -> None:
+    for template in OF_CAMPAIGNS:
+        mail = RENDERER.render(letter(template, locale=language))
+        quoted = {"zh-CN": "「30 天学习计划」", "en": "“30 天学习计划”"}[language]
+        assert "30 天学习计划" in mail.subject
+        assert quoted in mail.text, template
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_a_title_stays_on_one_line_and_a_letter_needs_one(language: str) -> None:
+    for template in OF_CAMPAIGNS:
+        data = sample(template)
+        broken = RENDERER.render(
+            letter(template, locale=language, data=data | {"title": "A\r\nBcc: x@evil.example <b>{{ 1 }}"})
+        )
+        assert "A Bcc: x@evil.example <b>{{ 1 }}" in broken.subject
+        assert "<b>" not in broken.html
+        without = {key: value for key, value in data.items() if key != "title"}
+        with pytest.raises(UndefinedError):
+            RENDERER.render(letter(template, locale=language, data=without))
+
+
+def _told(template: MailTemplate, language: str = "en", **data: Any) -> str:
+    values = {"campaign_id": CAMPAIGN, "title": "Thirty days"} | data
+    return RENDERER.render(letter(template, locale=language, data=values)).text
+
+
+def test_a_cancelled_campaign_has_reasons_only_where_there_are_some() -> None:
+    by_hand = _told(MailTemplate.CAMPAIGN_CANCELLED)
+    assert "This is why" not in by_hand
+    dropped = _told(MailTemplate.CAMPAIGN_CANCELLED, reasons=["no_answer"])
+    assert "This is why:\n\n- It was not changed and handed in again in time\n" in dropped
+    noted = letter(MailTemplate.CAMPAIGN_CANCELLED, locale="en", note="We meet in spring")
+    text = RENDERER.render(noted).text
+    # The leader may have written the note: it is not said to be by staff.
+    assert "\nNote\n> We meet in spring\n" in text
+
+
+def test_a_waiting_list_is_not_a_place() -> None:
+    data = {"starts_at": "2026-12-01T04:00:00+08:00"}
+    active = _told(MailTemplate.CAMPAIGN_ENROLLED, place="active", **data)
+    waiting = _told(MailTemplate.CAMPAIGN_ENROLLED, place="waiting", **data)
+    assert "You have enrolled in “Thirty days”." in active
+    assert "we have put you on the waiting list." in waiting
+    assert "4:00 AM" in active
+    assert "waiting list" not in active
+
+
+def test_a_result_says_what_was_earned() -> None:
+    data: dict[str, Any] = {"days_done": 1, "length_days": 30}
+    full = _told(
+        MailTemplate.CAMPAIGN_RESULT,
+        completed=True,
+        points=1_250,
+        certificate_code="5f0c1d2e",
+        **data | {"days_done": 30},
+    )
+    assert "on 30 of 30 days." in full
+    assert "- Your reward: 1,250 points\n- Your certificate: 5f0c1d2e\n" in full
+    bare = _told(MailTemplate.CAMPAIGN_RESULT, completed=False, points=0, certificate_code=None, **data)
+    assert "reward" not in bare
+    assert "certificate" not in bare
+    assert "every day of it counts" in bare
+
+
+def test_reminders_and_digests_count_in_words() -> None:
+    reminded = _told(MailTemplate.CAMPAIGN_REMINDER, day=2, streak=1, closes_at="2026-11-29T20:00:00Z")
+    assert "Your streak stands at 1 day." in reminded
+    assert "streak" not in _told(MailTemplate.CAMPAIGN_REMINDER, day=2, streak=0, closes_at=None)
+    digest = _told(MailTemplate.CAMPAIGN_DIGEST, day=2, checked_in=1, missed=12_000)
+    assert "- Checked in: 1 member\n- Did not: 12,000 members\n" in digest
+    assert "已打卡：0 人" in _told(MailTemplate.CAMPAIGN_DIGEST, "zh-CN", day=2, checked_in=0, missed=3)

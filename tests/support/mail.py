@@ -21,7 +21,7 @@ from mail.sealing import Sealer
 
 SECRET_KEY = "a-secret-key-for-tests-of-mail-only-0123456789"
 BASE_URL = "https://kameng.example"
-APPLICATION, CANDIDATE, BALLOT = new_id(), new_id(), new_id()
+APPLICATION, CANDIDATE, BALLOT, CAMPAIGN = (new_id() for _ in range(4))
 ISO = "2026-11-29T06:30:00+00:00"
 
 EVERYTHING: dict[str, Any] = {
@@ -50,8 +50,39 @@ EVERYTHING: dict[str, Any] = {
     "why": "disagreement",
     "recommendation": "extend",
     "minutes": 10,
+    "campaign_id": CAMPAIGN,
+    "title": "30 天学习计划",
+    "starts_at": ISO,
+    "opens_at": ISO,
+    "reserved": 12_600,
+    "day": 12,
+    "checked_in": 137,
+    "streak": 11,
+    "days_done": 26,
+    "length_days": 30,
+    "completed": True,
+    "points": 1_250,
+    "paid": 8_300,
+    "members": 180,
+    "certificate_code": "5f0c1d2e3a6b7c8d",
+    "place": "active",
 }
-"""Data that fits every template."""
+"""Data that fits every template of vetting, and with ``OF_CAMPAIGN`` every one of campaigns."""
+
+OF_CAMPAIGN: dict[str, Any] = {"reasons": ["rewards_too_high", "start_passed"], "missed": 3}
+"""What campaigns call by a name that means something else in vetting."""
+
+LIST_MAIL = frozenset(
+    {
+        MailTemplate.BALLOT_OPENED,
+        MailTemplate.BALLOT_REMINDER,
+        MailTemplate.BALLOT_EXTENDED,
+        MailTemplate.CAMPAIGN_DIGEST,
+        MailTemplate.CAMPAIGN_REMINDER,
+        MailTemplate.CAMPAIGN_NUDGE,
+    }
+)
+"""Letters that a reader can leave."""
 
 
 def config(**values: Any) -> MailConfig:
@@ -71,6 +102,11 @@ def renderer() -> Renderer:
     return build_renderer(config())
 
 
+def sample(template: str) -> dict[str, Any]:
+    """Return data that fits ``template``."""
+    return EVERYTHING | OF_CAMPAIGN if template.startswith("campaign_") else EVERYTHING
+
+
 def letter(template: str = MailTemplate.APPLICATION_RECEIVED, **values: Any) -> Letter:
     """Return a letter with every value that any template asks for; ``values`` replace fields."""
     given: dict[str, Any] = {
@@ -81,8 +117,8 @@ def letter(template: str = MailTemplate.APPLICATION_RECEIVED, **values: Any) -> 
         "locale": "zh-CN",
         "time_zone": "Asia/Shanghai",
         "template": str(template),
-        "data": EVERYTHING,
-        "list_mail": str(template).startswith("ballot_"),
+        "data": sample(template),
+        "list_mail": template in LIST_MAIL,
         "status": "sending",
         "attempts": 1,
         "created_at": datetime.now(UTC),
