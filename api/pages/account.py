@@ -1,5 +1,6 @@
 """One's own account: name, language, time zone, list mail, second factor, sign-out."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -18,6 +19,7 @@ from api.routes.auth import CodeInput, keep
 from api.routes.me import MeChanges
 from api.security import allow
 from api.security.gate import Actor
+from api.security.second_factor import Rotated
 from db.repositories import access
 
 router = APIRouter()
@@ -77,7 +79,7 @@ async def security(actor: Here) -> Response:
 @router.get("/account/second-factor")
 async def second_factor(request: Request, actor: Here, next: str = "/") -> Response:
     """Show what the second factor needs: to be set up, to be passed, or nothing."""
-    return page(request, "second_factor", actor, form=Form(), target=local(next), enrolment=None, codes=())
+    return _second_factor(request, actor, local(next))
 
 
 @router.post("/account/second-factor", openapi_extra=exempt("a secret is shown once"))
@@ -86,65 +88,70 @@ async def enrol(request: Request, actor: Here, parts: PartsDep) -> Response:
     target = local((await typed(request)).get("next"))
     enrolment = await parts.second_factors.enrol(actor)
     picture = segno.make_qr(enrolment.uri).svg_data_uri(scale=5, dark="#000", light="#fff")
-    return page(
-        request,
-        "second_factor",
-        actor,
-        form=Form(),
-        target=target,
-        enrolment={"seed": enrolment.seed, "picture": picture},
-        codes=(),
-    )
+    return _second_factor(request, actor, target, enrolment={"seed": enrolment.seed, "picture": picture})
 
 
 @router.post("/account/second-factor/confirm", openapi_extra=exempt("each code works once"))
 async def confirm(request: Request, actor: Here, parts: PartsDep) -> Response:
     """Prove the new secret and show the recovery codes, once."""
-    values = await typed(request)
-    code, form = checked(CodeInput, {"code": values.get("code", "")}, actor.locale)
-    target = local(values.get("next"))
-    if code is not None:
-        try:
-            rotated = await parts.second_factors.confirm(actor, code.code)
-        except Problem as problem:
-            form = told(problem, values, actor.locale)
-        else:
-            response = page(
-                request,
-                "second_factor",
-                actor,
-                form=Form(),
-                target=target,
-                enrolment=None,
-                codes=rotated.recovery_codes,
-            )
-            keep(parts, response, rotated.secret)
-            return response
+
+    def shown(rotated: Rotated, target: str) -> Response:
+        return _second_factor(request, actor, target, codes=rotated.recovery_codes)
+
+    # The secret is in the authenticator by now; the form for its code stays.
     enrolment = {"seed": "", "picture": ""}
-    return page(
-        request, "second_factor", actor, status=422, form=form, target=target, enrolment=enrolment, codes=()
-    )
+    return await _proved(request, actor, parts, parts.second_factors.confirm, shown, enrolment)
 
 
 @router.post("/account/second-factor/verify", openapi_extra=exempt("each code works once"))
 async def verify(request: Request, actor: Here, parts: PartsDep) -> Response:
     """Pass the second factor with this session."""
+    return await _proved(
+        request, actor, parts, parts.second_factors.verify, lambda _rotated, target: seen(target)
+    )
+
+
+async def _proved(
+    request: Request,
+    actor: Actor,
+    parts: Parts,
+    prove: Callable[[Actor, str], Awaitable[Rotated]],
+    onward: Callable[[Rotated, str], Response],
+    enrolment: Mapping[str, str] | None = None,
+) -> Response:
+    """Have the typed code proved; answer ``onward`` with the new session, or the form again."""
     values = await typed(request)
     code, form = checked(CodeInput, {"code": values.get("code", "")}, actor.locale)
     target = local(values.get("next"))
     if code is not None:
         try:
-            rotated = await parts.second_factors.verify(actor, code.code)
+            rotated = await prove(actor, code.code)
         except Problem as problem:
             form = told(problem, values, actor.locale)
         else:
-            return _kept(parts, rotated.secret, target)
+            response = onward(rotated, target)
+            keep(parts, response, rotated.secret)
+            return response
+    return _second_factor(request, actor, target, status=422, form=form, enrolment=enrolment)
+
+
+def _second_factor(
+    request: Request,
+    actor: Actor,
+    target: str,
+    *,
+    status: int = 200,
+    form: Form | None = None,
+    enrolment: Mapping[str, str] | None = None,
+    codes: Sequence[str] = (),
+) -> Response:
     return page(
-        request, "second_factor", actor, status=422, form=form, target=target, enrolment=None, codes=()
+        request,
+        "second_factor",
+        actor,
+        status=status,
+        form=form or Form(),
+        target=target,
+        enrolment=enrolment,
+        codes=codes,
     )
-
-
-def _kept(parts: Parts, secret: str, target: str) -> Response:
-    response = seen(target)
-    keep(parts, response, secret)
-    return response

@@ -38,7 +38,7 @@ async def front(request: Request, parts: PartsDep) -> Response:
     actor = await visitor(request)
 
     def read(conn: Connection) -> tuple[list[LeaderOut], list[BallotSummary]]:
-        return leaders.certified(conn, "", _SHOWN), _open_ballots(conn, actor)
+        return leaders.certified(conn, None, _SHOWN), _open_ballots(conn, actor)
 
     certified, open_ballots = await parts.db.read(read)
     return page(request, "front", actor, leaders=certified, ballots=open_ballots)
@@ -52,9 +52,8 @@ def _open_ballots(conn: Connection, actor: Actor | None) -> list[BallotSummary]:
 @router.get("/leaders")
 async def all_leaders(request: Request, parts: PartsDep, paging: PagingDep) -> Response:
     """Show the certified leaders and the topics in which their credentials hold today."""
-    after = str(paging.after[0]) if paging.after else ""
-    found = await parts.db.read(lambda conn: leaders.certified(conn, after, paging.fetch))
-    shown, cursor = paging.cut(found, lambda leader: [leader.person_id])
+    found = await parts.db.read(lambda conn: leaders.certified(conn, paging.after, paging.fetch))
+    shown, cursor = paging.cut(found, leaders.place_of)
     return page(request, "leaders", await visitor(request), leaders=shown, cursor=cursor)
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +23,15 @@ from locales import MissingMessage, translate, word
 _TEMPLATES = Path(__file__).parents[2] / "templates" / "pages"
 _DEFAULT_ZONE = "Asia/Shanghai"
 LANGUAGE_COOKIE = "kameng_language"
+_DAY = 24 * 3600
+_UNITS = (
+    ("year", 365 * _DAY),
+    ("month", 30 * _DAY),
+    ("week", 7 * _DAY),
+    ("day", _DAY),
+    ("hour", 3600),
+    ("minute", 60),
+)
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -74,8 +85,15 @@ class Reader:
         return dates.format_date(at, "long", locale=self._babel)
 
     def span(self, until: datetime, now: datetime) -> str:
-        """Return how far ``until`` is from ``now``: «in 3 days», «2 hours ago»."""
-        return dates.format_timedelta(until - now, threshold=2, add_direction=True, locale=self._babel)
+        """Return how far ``until`` is from ``now``: «in 3 days», «2 hours ago», «just now»."""
+        seconds = (until - now).total_seconds()
+        if -60 < seconds <= 0:
+            return self.t("page.just_now")
+        for unit, length in _UNITS:
+            if abs(seconds) >= 2 * length or unit == "minute":
+                break
+        count = max(1, round(abs(seconds) / length))
+        return _span(self._babel, unit, timedelta(seconds=count * length if seconds > 0 else -count * length))
 
     def number(self, value: float) -> str:
         """Return a number with its separators."""
@@ -84,6 +102,11 @@ class Reader:
     def percent(self, value: float) -> str:
         """Return a share as a percentage, to one decimal where it matters."""
         return numbers.format_percent(value, format="#,##0.#%", locale=self._babel)
+
+
+@lru_cache(maxsize=2048)
+def _span(locale: str, unit: Any, length: timedelta) -> str:
+    return dates.format_timedelta(length, granularity=unit, threshold=inf, add_direction=True, locale=locale)
 
 
 def reader_of(request: Request, actor: Actor | None) -> Reader:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
@@ -33,7 +33,7 @@ from domain.vetting.desk import Queue
 
 router = APIRouter(prefix="/staff")
 
-Show = Literal["all", "mine", "unclaimed", "escalated"]
+SHOWS: Final = ("all", "mine", "unclaimed", "escalated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,22 @@ async def queue(
     request: Request,
     guard: Annotated[Guard, allow.inside(allow.roles(*sorted(STAFF_ROLES)))],
     paging: PagingDep,
-    kind: Queue | None = None,
-    show: Show = "all",
+    kind: str = "",
+    show: str = "all",
     q: Annotated[OneLine, Query(max_length=100)] = "",
 ) -> Response:
     """Show applications that wait, the earliest deadline first."""
+    if (kind and kind not in set(Queue)) or show not in SHOWS:
+        # An address of old, or mistyped: all that waits is there.
+        return seen("/staff")
+    chosen = Queue(kind) if kind else None
 
     def read(conn: Connection, actor: Actor) -> _Desk | None:
         if not actor.has(*VETTING_STAFF):
             return None
         rows = review_queue.queue(
             conn,
-            kind=kind,
+            kind=chosen,
             search=q or None,
             claimed_by=actor.person_id if show == "mine" else None,
             unclaimed=show == "unclaimed",
@@ -87,7 +91,8 @@ async def queue(
         counts=found.counts,
         most=review_queue.MOST_COUNTED,
         queues=list(Queue),
-        kind=kind,
+        shows=SHOWS,
+        kind=chosen,
         show=show,
         q=q,
         first=paging.after is None,

@@ -2,7 +2,9 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +17,7 @@ from api.idempotency import exempt
 from api.pages import staff_file
 from api.pages.applications import once_of, vetting_of
 from api.pages.forms import Form, Model, checked, seen, told, typed
+from api.parts import Parts
 from api.problems import Problem
 from api.routes.staff import Reviewer, Staff
 from api.schemas.staff import AppealDecisionIn, ProbationDecisionIn, ReviewIn, ViolationIn
@@ -71,35 +74,68 @@ def read_review(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _judged(model: type[Model], values: Mapping[str, Any], locale: str) -> tuple[Model | None, Form]:
-    given, form = checked(model, values, locale)
-    if "decision" in form.errors:
-        form.errors["decision"] = translate(locale, "page.staff.choose_decision")
-    return given, form
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One decision that was sent by form: by whom, and on which application."""
+
+    request: Request
+    actor: Actor
+    application_id: str
+    parts: Parts
+
+    async def again(self, form: Form, status: int = 422) -> Response:
+        """Show the application with the form as it was typed, and what is wrong with it."""
+        return await staff_file.show(self.request, self.actor, self.application_id, self.parts, form, status)
+
+
+async def _decided(
+    case: _Case,
+    values: dict[str, Any],
+    model: type[Model],
+    fields: Mapping[str, Any],
+    order: Callable[[Model], Callable[[str], Awaitable[Any]]],
+) -> Response:
+    """Check what was typed, carry it out once, and answer as every form of the desk does.
+
+    ``order`` makes of the checked model what sends it, given the key that makes it happen once.
+    """
+    locale = case.actor.locale
+    given, form = checked(model, fields, locale)
+    if given is None:
+        if "decision" in form.errors:
+            form.errors["decision"] = translate(locale, "page.staff.choose_decision")
+        return await case.again(Form(values, form.errors))
+    act = order(given)
+    try:
+        await act(once_of(values))
+    except Problem as problem:
+        if problem.code == "not_found":
+            raise
+        return await case.again(placed(problem, values, locale), problem.status)
+    return seen(f"/staff/applications/{case.application_id}", f"decided_{values['form']}")
 
 
 @router.post("/review", openapi_extra=exempt("the hidden field: one opinion"))
 async def review(request: Request, actor: Reviewer, application_id: ObjectId, parts: PartsDep) -> Response:
     """Give an opinion."""
     values = await typed(request, ("checklist", "registry", "reasons")) | {"form": "review"}
-    given, form = _judged(ReviewIn, read_review(values), actor.locale)
-    if given is None:
-        return await _again(request, actor, application_id, parts, Form(values, form.errors))
-    judgement = Judgement(
+    vetting = vetting_of(parts)
+    return await _decided(
+        _Case(request, actor, application_id, parts),
+        values,
+        ReviewIn,
+        read_review(values),
+        lambda given: partial(vetting.review, actor, application_id, _judgement(given)),
+    )
+
+
+def _judgement(given: ReviewIn) -> Judgement:
+    return Judgement(
         decision=given.decision,
         checklist=given.checklist,
         findings=tuple(ClaimFinding(**finding.model_dump()) for finding in given.findings),
         reasons=given.given_reasons,
         note=given.note or None,
-    )
-    vetting = vetting_of(parts)
-    return await _decided(
-        request,
-        actor,
-        application_id,
-        parts,
-        values,
-        lambda u: vetting.review(actor, application_id, judgement, u),
     )
 
 
@@ -109,17 +145,13 @@ async def decide_probation(
 ) -> Response:
     """Confirm the recommendation at the end of probation, or depart from it with a note."""
     values = await typed(request) | {"form": "probation"}
-    given, form = _judged(ProbationDecisionIn, _decision(values), actor.locale)
-    if given is None:
-        return await _again(request, actor, application_id, parts, Form(values, form.errors))
-    vetting, note = vetting_of(parts), given.note or None
+    decide = vetting_of(parts).decide_probation
     return await _decided(
-        request,
-        actor,
-        application_id,
-        parts,
+        _Case(request, actor, application_id, parts),
         values,
-        lambda u: vetting.decide_probation(actor, application_id, given.decision, note, u),
+        ProbationDecisionIn,
+        _decision(values),
+        lambda given: partial(decide, actor, application_id, given.decision, given.note or None),
     )
 
 
@@ -129,17 +161,13 @@ async def decide_appeal(
 ) -> Response:
     """Uphold the loss or overturn it."""
     values = await typed(request) | {"form": "appeal"}
-    given, form = _judged(AppealDecisionIn, _decision(values), actor.locale)
-    if given is None:
-        return await _again(request, actor, application_id, parts, Form(values, form.errors))
-    vetting, note = vetting_of(parts), given.note or None
+    decide = vetting_of(parts).decide_appeal
     return await _decided(
-        request,
-        actor,
-        application_id,
-        parts,
+        _Case(request, actor, application_id, parts),
         values,
-        lambda u: vetting.decide_appeal(actor, application_id, given.decision, note, u),
+        AppealDecisionIn,
+        _decision(values),
+        lambda given: partial(decide, actor, application_id, given.decision, given.note or None),
     )
 
 
@@ -151,26 +179,29 @@ def _decision(values: Mapping[str, Any]) -> dict[str, Any]:
 async def violations(request: Request, actor: Staff, application_id: ObjectId, parts: PartsDep) -> Response:
     """Report a violation; moderators confirm or dismiss it."""
     values = await typed(request) | {"form": "violation"}
-    given, form = checked(ViolationIn, _violation(values, actor.time_zone), actor.locale)
-    if given is None:
-        return await _again(request, actor, application_id, parts, Form(values, form.errors))
-    if given.verdict is not Verdict.REPORTED:
-        actor.require(*staff_file.DECIDING)
-    report = Report(
+    service = ViolationService(parts.db, vetting_of(parts))
+
+    def order(given: ViolationIn) -> Callable[[str], Awaitable[Any]]:
+        if given.verdict is not Verdict.REPORTED:
+            actor.require(*staff_file.DECIDING)
+        return partial(service.settle, actor, application_id, _report(given))
+
+    return await _decided(
+        _Case(request, actor, application_id, parts),
+        values,
+        ViolationIn,
+        _violation(values, actor.time_zone),
+        order,
+    )
+
+
+def _report(given: ViolationIn) -> Report:
+    return Report(
         kind=given.kind,
         verdict=given.verdict,
         occurred_at=given.occurred_at,
         note=given.note or None,
         violation_id=given.violation_id,
-    )
-    service = ViolationService(parts.db, vetting_of(parts))
-    return await _decided(
-        request,
-        actor,
-        application_id,
-        parts,
-        values,
-        lambda u: service.settle(actor, application_id, report, u),
     )
 
 
@@ -183,27 +214,3 @@ def _violation(values: Mapping[str, Any], time_zone: str) -> dict[str, Any]:
         with contextlib.suppress(ValueError):
             given["occurred_at"] = datetime.fromisoformat(typed_at).replace(tzinfo=ZoneInfo(time_zone))
     return given
-
-
-async def _again(
-    request: Request, actor: Actor, application_id: str, parts: PartsDep, form: Form, status: int = 422
-) -> Response:
-    return await staff_file.show(request, actor, application_id, parts, form, status)
-
-
-async def _decided(
-    request: Request,
-    actor: Actor,
-    application_id: str,
-    parts: PartsDep,
-    values: dict[str, Any],
-    act: Callable[[str], Awaitable[Any]],
-) -> Response:
-    try:
-        await act(once_of(values))
-    except Problem as problem:
-        if problem.code == "not_found":
-            raise
-        form = placed(problem, values, actor.locale)
-        return await _again(request, actor, application_id, parts, form, problem.status)
-    return seen(f"/staff/applications/{application_id}", f"decided_{values['form']}")

@@ -1,6 +1,7 @@
 """The applicant's wizard: a step a page, saved as it goes, and a check of what is missing at its end."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final, Literal
@@ -159,9 +160,7 @@ async def save(
     version = _version(values)
     if given is not None:
         try:
-            version = await parts.db.write(
-                lambda conn: drafts.change(conn, actor, application_id, version, given)
-            )
+            version = await _change(parts, actor, application_id, _versions(request, version), given)
         except Problem as problem:
             form = told(problem, {}, actor.locale)
         else:
@@ -171,6 +170,29 @@ async def save(
     whole = await _whole(parts, application_id, actor)
     again = Form({**_values(whole), **read.shown}, form.errors, form.error)
     return await _step(request, actor, whole, step, again, 422)
+
+
+def _versions(request: Request, version: int) -> list[int]:
+    """Return the versions that a save may follow.
+
+    The last words of somebody who leaves overtake, or follow, the save that was still under way.
+    """
+    leaving = request.headers.get(_SAVED_BY_SCRIPT) == "leaving"
+    return [version, version + 1] if leaving else [version]
+
+
+async def _change(
+    parts: Parts, actor: Actor, application_id: str, versions: list[int], given: ApplicationIn
+) -> int:
+    """Change the application if it is at one of ``versions``; return its new one. Raises ``Problem``."""
+
+    async def at(version: int) -> int:
+        return await parts.db.write(lambda conn: drafts.change(conn, actor, application_id, version, given))
+
+    for version in versions[:-1]:
+        with suppress(Problem):
+            return await at(version)
+    return await at(versions[-1])
 
 
 def _unsaved(form: Form) -> Response:

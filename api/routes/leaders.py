@@ -15,7 +15,6 @@ router = APIRouter(prefix=PREFIX, tags=["leaders"], dependencies=[allow.anyone])
 @router.get("/leaders", summary="Certified leaders")
 async def listed(db: DatabaseDep, paging: PagingDep) -> Page[LeaderOut]:
     """Return the certified leaders and the topics in which their credentials hold today."""
-    after = str(paging.after[0]) if paging.after else ""
-    found = await db.read(lambda conn: leaders.certified(conn, after, paging.fetch))
-    shown, cursor = paging.cut(found, lambda leader: [leader.person_id])
+    found = await db.read(lambda conn: leaders.certified(conn, paging.after, paging.fetch))
+    shown, cursor = paging.cut(found, leaders.place_of)
     return Page(items=shown, next_cursor=cursor)

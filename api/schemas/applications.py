@@ -157,6 +157,8 @@ class ProbationOut(BaseModel):
     starts_at: datetime
     ends_at: datetime
     posts_a_week: int
+    ratings: int
+    ratings_needed: int
     evaluations: list[WeekOut]
     targets: list[TargetOut]
     recommendation: ProbationDecision | None

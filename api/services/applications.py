@@ -25,7 +25,7 @@ from api.security.gate import Actor
 from api.services.independence import independent, round_of
 from api.services.vetting import process_now
 from contracts.vetting import StatusView
-from db.repositories import applications, policies, vetting
+from db.repositories import applications, contributions, policies, vetting
 from domain.checks import Submission, missing
 from domain.credentials import CredentialClaim, is_expired, is_regulated
 from domain.people import Role
@@ -152,6 +152,8 @@ def _probation(conn: Connection, row: Row[Any]) -> ProbationOut:
         starts_at=row.probation_starts_at,
         ends_at=row.probation_ends_at,
         posts_a_week=rules.posts_a_week,
+        ratings=_ratings(conn, row, weeks),
+        ratings_needed=rules.ratings_needed,
         evaluations=[
             WeekOut(
                 period=week.period,
@@ -165,6 +167,13 @@ def _probation(conn: Connection, row: Row[Any]) -> ProbationOut:
         targets=_targets(row, weeks, rules),
         recommendation=row.recommendation,
     )
+
+
+def _ratings(conn: Connection, row: Row[Any], weeks: Sequence[Row[Any]]) -> int:
+    """Return how many ratings the target rests on: of the weeks so far or, once judged, of the period."""
+    if row.evaluation is None:
+        return sum(week.figures["ratings"] for week in weeks if week.starts_at >= row.probation_starts_at)
+    return contributions.ratings(conn, row.person_id, row.probation_starts_at, row.probation_ends_at)
 
 
 def _targets(row: Row[Any], weeks: Sequence[Row[Any]], rules: ProbationPolicy) -> list[TargetOut]:

@@ -1,17 +1,26 @@
 """Certified leaders as everybody sees them: by topics that hold today, not by followers."""
 
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy import Connection
 
 from api.schemas.ballots import LeaderOut
 from api.services.vetting import process_now
 from db.repositories import review_desk
-from db.repositories.review_desk import Leader
+from db.repositories.review_desk import Leader, LeaderPlace
 from domain.credentials import CredentialClaim, active_topics
 
 
-def certified(conn: Connection, after: str, limit: int) -> list[LeaderOut]:
-    """Read up to ``limit`` leaders whose person's id is greater than ``after``."""
-    return [_leader(row) for row in review_desk.certified_leaders(conn, after, limit)]
+def certified(conn: Connection, after: list[Any] | None, limit: int) -> list[LeaderOut]:
+    """Read up to ``limit`` leaders, the newest first, from after the place that a cursor holds."""
+    place = None if after is None else LeaderPlace(datetime.fromisoformat(after[0]), str(after[1]))
+    return [_leader(row) for row in review_desk.certified_leaders(conn, place, limit)]
+
+
+def place_of(leader: LeaderOut) -> list[str]:
+    """Return the place of a leader in the list, as a cursor holds it."""
+    return [leader.since.isoformat(), leader.person_id]
 
 
 def _leader(row: Leader) -> LeaderOut:

@@ -133,6 +133,11 @@ def figures(
     )
 
 
+def ratings(conn: Connection, person_id: str, start: datetime, end: datetime) -> int:
+    """Return how many people's ratings of a leader count in ``[start, end)`` (UTC)."""
+    return len(_latest_stars(conn, person_id, start, end))
+
+
 def weekly_posts(conn: Connection, person_id: str, starts_at: datetime, weeks: int) -> tuple[int, ...]:
     """Return the posts of each of ``weeks`` spans of seven days from ``starts_at`` (UTC)."""
     within = _of(person_id, ContributionKind.POST, starts_at, starts_at + weeks * WEEK)

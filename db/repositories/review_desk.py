@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, literal, select, tuple_, update
 
 from contracts.base import application_process_id
 from db.statements import insert_ignore
@@ -144,16 +144,29 @@ class Leader(NamedTuple):
     claims: tuple[Row[Any], ...]
 
 
-def certified_leaders(conn: Connection, after: str, limit: int) -> list[Leader]:
-    """Return up to ``limit`` certified leaders with a usable account, by id, from after that id on."""
-    rows = conn.execute(
+class LeaderPlace(NamedTuple):
+    """Where a page of leaders ended: when its last one was certified (UTC), and who that is."""
+
+    since: datetime
+    person_id: str
+
+
+def certified_leaders(conn: Connection, after: LeaderPlace | None, limit: int) -> list[Leader]:
+    """Return up to ``limit`` certified leaders with a usable account after that place, the newest first."""
+    found = (
         select(leaders, people.c.display_name, applications.c.clock_offset_seconds)
         .join(people, people.c.id == leaders.c.person_id)
         .join(applications, applications.c.id == leaders.c.application_id)
-        .where(leaders.c.person_id > after, people.c.status == PersonStatus.ACTIVE.value)
-        .order_by(leaders.c.person_id)
+        .where(people.c.status == PersonStatus.ACTIVE.value)
+        .order_by(leaders.c.since.desc(), leaders.c.person_id.desc())
         .limit(limit)
-    ).all()
+    )
+    if after is not None:
+        place = tuple_(
+            literal(after.since, leaders.c.since.type), literal(after.person_id, leaders.c.person_id.type)
+        )
+        found = found.where(tuple_(leaders.c.since, leaders.c.person_id) < place)
+    rows = conn.execute(found).all()
     claims: dict[str, list[Row[Any]]] = {row.application_id: [] for row in rows}
     verified = conn.execute(
         select(credential_claims).where(

@@ -1,26 +1,33 @@
 // Saves a step of the wizard while it is filled in. Without scripts the buttons do the same.
 const WAIT_MS = 1500;
+// What a browser still sends for a page that is gone.
+const KEPT_BYTES = 60_000;
 
 for (const form of document.querySelectorAll("[data-autosave]")) {
   const state = form.querySelector("[data-autosave-state]");
   const version = form.elements.edit_version;
   let timer = 0;
+  let unsent = false;
   let busy = 0;
   let saving = Promise.resolve();
 
-  function send(more = {}) {
+  function send(how) {
+    // As parts, not as an address writes it: Chinese takes a third of the room.
+    const body = new FormData(form);
+    const size = [...body.values()].reduce((sum, value) => sum + 3 * value.length, 0);
     return fetch(form.action, {
       method: "POST",
-      headers: { "X-Autosave": "1" },
-      body: new URLSearchParams(new FormData(form)),
-      ...more,
+      headers: { "X-Autosave": how },
+      body,
+      keepalive: size < KEPT_BYTES,
     });
   }
 
-  async function save() {
+  async function save(how = "typing") {
+    unsent = false;
     busy += 1;
     try {
-      const answer = await send();
+      const answer = await send(how);
       if (answer.status === 204) {
         version.value = answer.headers.get("X-Edit-Version");
         state.textContent = form.dataset.saved;
@@ -35,28 +42,40 @@ for (const form of document.querySelectorAll("[data-autosave]")) {
     }
   }
 
-  form.addEventListener("input", () => {
+  function stop() {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      timer = 0;
-      saving = saving.then(save);
-    }, WAIT_MS);
+    timer = 0;
+  }
+
+  // One after the other: each goes out with the version that the one before made.
+  function queue() {
+    stop();
+    saving = saving.then(() => (unsent ? save() : null));
+  }
+
+  form.addEventListener("input", () => {
+    unsent = true;
+    clearTimeout(timer);
+    timer = setTimeout(queue, WAIT_MS);
   });
 
   // A save that is under way would make this one stale: let it finish first.
   form.addEventListener("submit", (event) => {
-    clearTimeout(timer);
-    timer = 0;
+    stop();
+    unsent = false;
     if (busy === 0) return;
     event.preventDefault();
     saving.then(() => form.requestSubmit(event.submitter));
   });
 
-  // Whoever leaves while typing finds it again.
+  // Another tab or another app is often the last that a phone tells of.
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden" && unsent) queue();
+  });
+
+  // Whoever leaves while typing finds it again, also while an older save runs, which nobody can wait for.
   addEventListener("pagehide", () => {
-    if (timer === 0 || busy > 0) return;
-    clearTimeout(timer);
-    timer = 0;
-    send({ keepalive: true }).catch(() => {});
+    stop();
+    if (unsent) save(busy > 0 ? "leaving" : "typing");
   });
 }
