@@ -329,6 +329,8 @@ def test_every_letter_of_a_campaign_names_it_in_its_subject_and_its_text(languag
         quoted = {"zh-CN": "「30 天学习计划」", "en": "“30 天学习计划”"}[language]
         assert "30 天学习计划" in mail.subject
         assert quoted in mail.text, template
+        # The heading inside the quotes would be the layout's own `title`.
+        assert not re.search("“[^”]*“|「[^」]*「", mail.text), template
 
 
 @pytest.mark.parametrize("language", LOCALES)
