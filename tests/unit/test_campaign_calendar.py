@@ -43,13 +43,33 @@ dates = st.dates(date(1965, 1, 1), date(2040, 1, 1)) | st.dates(date(1993, 8, 1)
 shifts = st.lists(st.builds(Shift, from_day=st.integers(1, 40), days=st.integers(1, 20)), max_size=3).map(
     tuple
 )
-plans = st.builds(
-    CampaignPlan,
-    time_zone=zones,
-    cutoff_minutes=st.integers(0, 720),
-    starts_on=dates,
-    length_days=st.integers(1, 40),
-)
+
+
+def _turns() -> list[tuple[str, date]]:
+    """Zones and dates around which their clocks changed: random dates alone would hardly find them."""
+    found = []
+    for name in ODD:
+        zone, on = ZoneInfo(name), datetime(1992, 1, 1, 12, tzinfo=ZoneInfo(name))
+        while on.year < 2031:
+            on += timedelta(days=1)
+            noon, before = on.replace(tzinfo=zone), on - timedelta(days=1)
+            if noon.utcoffset() != before.utcoffset() or noon.replace(fold=1).utcoffset() != noon.utcoffset():
+                found.append((name, on.date()))
+    return found
+
+
+TURNS = _turns()
+MISSING = [turn for turn in TURNS if turn[1] in missing_dates(turn[0], turn[1].year)]
+somewhere = st.tuples(zones, dates)
+turning = st.sampled_from(TURNS) | st.sampled_from(MISSING)
+minutes = st.integers(0, 720) | st.sampled_from([0, 30, 60, 90, 120, 135, 150, 180, 720])
+
+
+def _plan_near(where: tuple[str, date], cutoff: int, days_before: int, length: int) -> CampaignPlan:
+    return plan(where[0], where[1] - timedelta(days=days_before), cutoff, length)
+
+
+plans = st.builds(_plan_near, somewhere | turning, minutes, st.integers(0, 6), st.integers(1, 40))
 
 
 def plan(zone: str, starts_on: date, cutoff: int = 240, length: int = 30, **more: object) -> CampaignPlan:
@@ -172,10 +192,27 @@ def test_the_wall_clock_shows_the_cutoff_when_a_day_opens_or_has_just_jumped_ove
     assert shown >= cutoff > just_before or shown == cutoff
 
 
-@given(zones, dates, st.integers(0, 86_400), st.integers(0, 3 * 86_400))
-def test_a_later_wall_time_is_never_reached_earlier(name: str, on: date, second: int, more: int):
-    wall, zone = datetime.combine(on, time.min) + timedelta(seconds=second), ZoneInfo(name)
-    assert first_instant(zone, wall) <= first_instant(zone, wall + timedelta(seconds=more))
+@given(somewhere | turning, st.integers(0, 86_400) | st.integers(0, 24).map(lambda h: h * 3600), st.data())
+def test_a_wall_time_is_reached_at_the_first_instant_that_shows_it_or_more(where, second: int, data):
+    zone = ZoneInfo(where[0])
+    wall = datetime.combine(where[1], time.min) + timedelta(seconds=second)
+    instant = first_instant(zone, wall)
+    assert instant.astimezone(zone).replace(tzinfo=None) >= wall
+    earlier = instant - timedelta(seconds=data.draw(st.integers(1, 7200)))
+    assert earlier.astimezone(zone).replace(tzinfo=None) < wall
+    later = wall + timedelta(seconds=data.draw(st.integers(0, 3 * 86_400)))
+    assert instant <= first_instant(zone, later)
+
+
+@given(plans, st.integers(1, 40))
+def test_dates_follow_each_other_without_those_that_never_were(campaign: CampaignPlan, day: int):
+    first, on = date_of(campaign, 1), date_of(campaign, day)
+    gone = [d for zone, d in MISSING if zone == campaign.time_zone and campaign.starts_on <= d <= on]
+    assert on == campaign.starts_on + timedelta(days=day - 1 + len(gone))
+    assert first not in gone
+    assert on not in gone
+    noon = datetime.combine(on, time(12), campaign.zone)
+    assert noon.astimezone(UTC).astimezone(campaign.zone).date() == on  # it is on the wall's calendar
 
 
 @given(plans, st.integers(1, 40), st.integers(1, 20))
@@ -201,8 +238,8 @@ def test_a_reminder_comes_within_its_day_at_its_hour(campaign, moved, day, hour)
     at = reminder_at(campaign, day, hour, moved)
     assert opens <= at <= closes
     shown = at.astimezone(campaign.zone)
-    offsets = {moment.astimezone(campaign.zone).utcoffset() for moment in (opens, at, closes)}
-    if len(offsets) == 1:  # no clock change in the day
+    moments = (opens - timedelta(seconds=1), opens, at, closes)
+    if len({moment.astimezone(campaign.zone).utcoffset() for moment in moments}) == 1:  # no clock change
         assert (shown.hour, shown.minute) == (hour, 0)
         assert at < closes
 
