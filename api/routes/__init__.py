@@ -13,6 +13,7 @@ from api.routes import (
     leaders,
     mail,
     me,
+    points,
     policies,
     staff,
 )
@@ -28,6 +29,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
         ballots.router,
         applications.router,
         me.router,
+        points.router,
         auth.router,
         staff.router,
         policies.router,

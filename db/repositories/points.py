@@ -45,6 +45,8 @@ __all__ = [
     "balances",
     "deposit",
     "entries",
+    "is_over",
+    "kind_of",
     "pay",
     "release",
     "reserve",
@@ -142,11 +144,19 @@ def release(conn: Connection, campaign_id: str, *, key: str, at: datetime) -> in
     return left or 0
 
 
-def reverse(conn: Connection, transfer_id: str, *, key: str, at: datetime, actor_id: str | None) -> str:
+def reverse(
+    conn: Connection,
+    transfer_id: str,
+    *,
+    key: str,
+    at: datetime,
+    actor_id: str | None,
+    note: str | None = None,
+) -> str:
     """Undo a deposit or a payment by a transfer of its own, and return its id; the same key books once.
 
-    Raises ``UnknownTransfer``, ``NotReversible``, ``AlreadyReversed``, ``KeyReused``, and
-    ``InsufficientPoints`` where the points are spent or promised.
+    A payment goes back to the reserve of its campaign. Raises ``UnknownTransfer``, ``NotReversible``,
+    ``AlreadyReversed``, ``KeyReused``, and ``InsufficientPoints`` where the points are spent or promised.
     """
     first = conn.execute(select(point_transfers).where(_T.id == transfer_id).with_for_update()).one_or_none()
     if first is None:
@@ -154,7 +164,7 @@ def reverse(conn: Connection, transfer_id: str, *, key: str, at: datetime, actor
     if TransferKind(first.kind) not in REVERSIBLE:
         raise NotReversible
     booked = _Transfer(
-        key, TransferKind.REVERSAL, first.reference, at, actor_id=actor_id, reverses=transfer_id
+        key, TransferKind.REVERSAL, first.reference, at, note=note, actor_id=actor_id, reverses=transfer_id
     )
     undone = conn.execute(select(_T.key).where(_T.reverses == transfer_id)).scalar()
     if undone is not None and undone != key:
@@ -295,6 +305,18 @@ def _newest(account: Account, before: str | None, limit: int) -> Any:
     if before is not None:
         found = found.where(point_postings.c.transfer_id < before)
     return found.order_by(point_postings.c.transfer_id.desc()).limit(limit).subquery()
+
+
+def kind_of(conn: Connection, transfer_id: str) -> tuple[TransferKind, str] | None:
+    """Return the kind of a transfer and what it refers to; None if there is none."""
+    row = conn.execute(select(_T.kind, _T.reference).where(_T.id == transfer_id)).one_or_none()
+    return None if row is None else (TransferKind(row.kind), row.reference)
+
+
+def is_over(conn: Connection, campaign_id: str) -> bool:
+    """Tell whether a campaign has ended."""
+    ended = select(campaigns.c.ended_at).where(campaigns.c.id == campaign_id)
+    return conn.execute(ended).scalar() is not None
 
 
 def titles(conn: Connection, campaign_ids: Iterable[str]) -> dict[str, str]:
