@@ -149,20 +149,27 @@ def _of(answer: Answer) -> _Stored:
     return _Stored(answer.status, dict(answer.headers), answer.body)
 
 
-async def once(
-    request: Request,
+async def key_of(
     idempotency_key: Annotated[
         str | None,
         Header(description="1 to 128 visible ASCII characters; the same key repeats the same request."),
     ] = None,
-) -> Once:
-    """Return the idempotency of ``request``. Raises ``Problem`` for a key that is no key."""
+) -> str | None:
+    """Return the request's key, None for none. Raises ``Problem`` for a key that is no key."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         raise Problem("idempotency_key_invalid")
-    fingerprint = "" if idempotency_key is None else await _fingerprint(request)
+    return idempotency_key
+
+
+KeyDep = Annotated[str | None, Depends(key_of)]
+
+
+async def once(request: Request, key: KeyDep) -> Once:
+    """Return the idempotency of ``request``. Raises ``Problem`` for a key that is no key."""
+    fingerprint = "" if key is None else await _fingerprint(request)
     parts = parts_of(request)
     stuck_after = timedelta(seconds=parts.settings.temporal_call_seconds) + GRACE
-    return Once(parts.db, _route(request), idempotency_key, fingerprint, stuck_after)
+    return Once(parts.db, _route(request), key, fingerprint, stuck_after)
 
 
 OnceDep = Annotated[Once, Depends(once)]

@@ -1,0 +1,138 @@
+"""Taking part in a campaign, in JSON: enrolments, check-ins, the member's own day, leaderboards."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.inputs import Input, OneLine, PlainText
+from api.schemas.applications import PersonOut
+from domain.campaigns.members import Place
+from domain.campaigns.plan import MAX_DAYS, Board
+from domain.campaigns.requirements import MAX_LINK
+from domain.campaigns.terms import Status
+
+ReminderHour = Annotated[int, Field(ge=0, le=23, description="Hour of the campaign's day, local time.")]
+InviteCode = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+CheckInNote = Annotated[PlainText, Field(max_length=5_000)]
+Link = Annotated[OneLine, Field(min_length=1, max_length=MAX_LINK)]
+
+
+class EnrolIn(Input):
+    """A wish to take part; a campaign by invitation needs a code."""
+
+    invite_code: InviteCode | None = None
+    reminder_hour: ReminderHour | None = None
+
+
+class EnrolmentChanges(Input):
+    """Changes to the own enrolment; a reminder hour of null means no reminders."""
+
+    reminder_hour: ReminderHour | None
+
+
+class EnrolmentOut(BaseModel):
+    """The own enrolment. ``place_in_line`` counts from 1, and is null for who does not wait."""
+
+    campaign_id: str
+    status: Place
+    first_day: int
+    reminder_hour: int | None
+    place_in_line: int | None
+    enrolled_at: datetime
+
+
+class CheckInIn(Input):
+    """A check-in for today, or by ``makeup_for_day`` for a day that was missed."""
+
+    note: CheckInNote = ""
+    link: Link | None = None
+    makeup_for_day: Annotated[int, Field(ge=1, le=MAX_DAYS)] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.note and self.link is None:
+            raise PydanticCustomError("nothing_named", "must hold a note or a link")
+        return self
+
+
+class CheckInOut(BaseModel):
+    """A check-in that counts: its day, the streak that it led to (days), the points that it earned."""
+
+    id: str
+    day: int
+    streak: int
+    points: int
+
+
+class DayState(StrEnum):
+    """What a day is to a member."""
+
+    DONE = "done"
+    MADE_UP = "made_up"
+    MISSED = "missed"
+    REST = "rest"
+    OPEN = "open"
+    AHEAD = "ahead"
+    BEFORE = "before"
+
+
+class MyDay(BaseModel):
+    """One day of the campaign and what the member did on it; ``can_make_up`` takes a card."""
+
+    day: int
+    on: date
+    state: DayState
+    can_make_up: bool
+
+
+class TodayOut(BaseModel):
+    """A member's own place in a campaign. ``day`` is 0 before the start; instants are the campaign's own.
+
+    ``missed_days`` can still be made up. ``points_so_far`` are paid at the settlement; ``rank`` is the
+    place on the board of days, null for who is not on it.
+    """
+
+    campaign_id: str
+    campaign_status: Status
+    status: Place
+    day: int
+    closes_at: datetime | None
+    now: datetime
+    done_today: bool
+    rest_today: bool
+    streak: int
+    best_streak: int
+    days_done: int
+    missed_days: list[int]
+    cards_left: int
+    points_so_far: int
+    rank: int | None
+    reminder_hour: int | None
+    days: list[MyDay]
+
+
+class BoardLine(BaseModel):
+    """One line of a board; who is tied shares the place."""
+
+    place: int
+    person: PersonOut
+    value: int
+
+
+class OwnPlace(BaseModel):
+    """The reader's own place."""
+
+    place: int
+    value: int
+
+
+class LeaderboardOut(BaseModel):
+    """A page of a board; ``own`` is null for who is not on it."""
+
+    by: Board
+    items: list[BoardLine]
+    own: OwnPlace | None
+    next_cursor: str | None

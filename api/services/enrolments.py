@@ -1,0 +1,80 @@
+"""Taking part in a campaign: enrolling, leaving, the hour of the reminder."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from api.problems import Problem
+from api.schemas.enrolments import EnrolIn, EnrolmentOut
+from db.repositories import enrolments
+from db.repositories.enrolments import Entry, Newcomer
+
+_STANDS = frozenset({Entry.ENROLLED, Entry.WAITING, Entry.UNCHANGED, Entry.LEFT})
+
+
+class Invitation(NamedTuple):
+    """What a valid code says: who invited, and whether the friend is new to the community."""
+
+    invited_by: str
+    new_member: bool
+
+
+def invitation_behind(
+    conn: Connection, campaign_id: str, person_id: str, code: str | None, now: datetime
+) -> Invitation | None:
+    """Return the invitation that ``person_id`` comes by, None for none that counts."""
+    return None
+
+
+def enrol(
+    conn: Connection, campaign_id: str, person_id: str, given: EnrolIn, now: datetime
+) -> tuple[EnrolmentOut, bool]:
+    """Enrol in the caller's transaction; return the enrolment and whether it is new. Raises ``Problem``."""
+    invitation = invitation_behind(conn, campaign_id, person_id, given.invite_code, now)
+    outcome = enrolments.enrol(
+        conn,
+        Newcomer(
+            campaign_id,
+            person_id,
+            invited=invitation is not None,
+            invited_by=invitation.invited_by if invitation else None,
+            new_member=invitation is not None and invitation.new_member,
+            reminder_hour=given.reminder_hour,
+        ),
+        now,
+    )
+    _require(outcome)
+    return own(conn, campaign_id, person_id), outcome is not Entry.UNCHANGED
+
+
+def leave(conn: Connection, campaign_id: str, person_id: str, now: datetime) -> None:
+    """Leave in the caller's transaction; who has left already stays so. Raises ``Problem``."""
+    _require(enrolments.leave(conn, campaign_id, person_id, now))
+
+
+def _require(outcome: Entry) -> None:
+    if outcome not in _STANDS:
+        raise Problem(outcome.value)
+
+
+def set_reminder_hour(conn: Connection, campaign_id: str, person_id: str, hour: int | None) -> EnrolmentOut:
+    """Set the local hour (0 to 23, None: never) of the reminder. Raises ``Problem``."""
+    if not enrolments.set_reminder_hour(conn, campaign_id, person_id, hour):
+        raise Problem("not_enrolled")
+    return own(conn, campaign_id, person_id)
+
+
+def own(conn: Connection, campaign_id: str, person_id: str) -> EnrolmentOut:
+    """Read somebody's enrolment. Raises ``Problem`` for who never enrolled."""
+    row: Any = enrolments.get(conn, campaign_id, person_id)
+    if row is None:
+        raise Problem("not_enrolled")
+    return EnrolmentOut(
+        campaign_id=campaign_id,
+        status=row.status,
+        first_day=row.first_day,
+        reminder_hour=row.reminder_hour,
+        place_in_line=enrolments.place_in_line(conn, row),
+        enrolled_at=row.enrolled_at,
+    )

@@ -1,0 +1,333 @@
+"""Check-ins: a member's day, counted in the transaction that takes it.
+
+The campaign's row is locked for as long as a check-in is written. So the day is the one that its process
+wrote last, and what is counted for a day is there before the process can go on to the next.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Integer,
+    Row,
+    String,
+    Text,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from db.prepared import Prepared
+from db.repositories.check_in_records import Kind, Rules, done_days, of_day, recounted, rules_of
+from db.tables.campaigns import campaigns, check_ins, enrolments
+from db.types import UtcDateTime
+from domain.campaigns.members import Place
+from domain.campaigns.requirements import Evidence, unmet
+from domain.campaigns.rewards import newly_reached, streak_bonuses
+from domain.campaigns.streaks import MakeUpRefusal, after_check_in, make_up_refusal
+from domain.campaigns.terms import OPEN_STATUSES, Refusal, Status
+from domain.ids import new_id
+
+
+class Taken(StrEnum):
+    """What became of a check-in, beside the refusals of the rules; only the first two mean it counts."""
+
+    COUNTED = "counted"
+    REPEATED = "repeated"
+    NO_CAMPAIGN = "not_found"
+    NOT_ENROLLED = "not_enrolled"
+    WAITING = "waiting_for_a_place"
+    KEY_REUSED = "idempotency_key_reused"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """What a member hands in: for today, or with a card for the day ``makes_up``.
+
+    ``id`` names the check-in where its sender gave a key to repeat it by.
+    """
+
+    campaign_id: str
+    person_id: str
+    note: str = ""
+    link: str | None = None
+    makes_up: int | None = None
+    id: str | None = None
+
+
+class CheckedIn(NamedTuple):
+    """The outcome; where it counts, also the day, the streak that it led to, and the points it earned."""
+
+    outcome: StrEnum
+    id: str = ""
+    day: int = 0
+    streak: int = 0
+    points: int = 0
+
+
+_CAMPAIGNS = (
+    select(
+        campaigns.c.id,
+        campaigns.c.status,
+        campaigns.c.day,
+        campaigns.c.closed_through,
+        campaigns.c.revision,
+        campaigns.c.amnesties,
+        campaigns.c.clock_offset_seconds,
+    )
+    .where(campaigns.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(campaigns.c.id)
+    # Not shared: those who share a lock pass whoever waits for it, and the day could not end under load.
+    .with_for_update(key_share=True)
+)
+
+_INSERTED: dict[str, Any] = {
+    "campaign_id": String,
+    "person_id": String,
+    "id": String,
+    "kind": String,
+    "day": Integer,
+    "note": Text,
+    "link": String,
+    "streak": Integer,
+    "points": Integer,
+    "at": UtcDateTime,
+}
+_COUNTERS: dict[str, Any] = {
+    "days_done": Integer,
+    "last_day": Integer,
+    "streak": Integer,
+    "best_streak": Integer,
+    "make_ups_used": Integer,
+    "missed": Integer,
+    "missed_in_a_row": Integer,
+    "closed_through": Integer,
+}
+_WRITTEN = _INSERTED | _COUNTERS
+_MEMBER = [enrolments.c[name] for name in ("campaign_id", "person_id", "status", "first_day", *_COUNTERS)]
+
+_pairs = func.json_each(bindparam("pairs", type_=String)).table_valued("value", name="pairs")
+_lists = func.unnest(
+    bindparam("campaigns", type_=ARRAY(String)), bindparam("people", type_=ARRAY(String))
+).table_valued("campaign", "person")
+
+
+def _members_of(given: Any, campaign_id: Any, person_id: Any) -> Any:
+    own = and_(enrolments.c.campaign_id == campaign_id, enrolments.c.person_id == person_id)
+    return (
+        select(*_MEMBER)
+        .select_from(given)
+        .join(enrolments, own)
+        # The order in which the bulk work goes through them too.
+        .order_by(enrolments.c.campaign_id, enrolments.c.shard, enrolments.c.person_id)
+        .with_for_update(of=enrolments)
+    )
+
+
+_SQLITE_MEMBERS = _members_of(
+    _pairs, func.json_extract(_pairs.c.value, "$[0]"), func.json_extract(_pairs.c.value, "$[1]")
+)
+_given_pairs = _lists.render_derived(name="pairs")
+_POSTGRES_MEMBERS = _members_of(_given_pairs, _given_pairs.c.campaign, _given_pairs.c.person)
+
+_BOUND = {name: bindparam(f"new_{name}", type_=kind) for name, kind in _WRITTEN.items()}
+
+_SQLITE_INSERT = Prepared(insert(check_ins).values({name: _BOUND[name] for name in _INSERTED}))
+_SQLITE_UPDATE = Prepared(
+    update(enrolments)
+    .where(enrolments.c.campaign_id == _BOUND["campaign_id"], enrolments.c.person_id == _BOUND["person_id"])
+    .values({name: _BOUND[name] for name in _COUNTERS})
+)
+
+_columns = (
+    func.unnest(*(bindparam(f"new_{name}", type_=ARRAY(kind)) for name, kind in _WRITTEN.items()))
+    .table_valued(*_WRITTEN)
+    .render_derived(name="columns")
+)
+_rows = select(_columns).cte("given")
+_POSTGRES_WRITE = (
+    update(enrolments)
+    .where(enrolments.c.campaign_id == _rows.c.campaign_id, enrolments.c.person_id == _rows.c.person_id)
+    .values({name: _rows.c[name] for name in _COUNTERS})
+    .add_cte(
+        insert(check_ins)
+        .from_select(list(_INSERTED), select(*(_rows.c[name] for name in _INSERTED)), include_defaults=False)
+        .cte("taken")
+    )
+)
+
+
+def lock_campaigns(conn: Connection, ids: Iterable[str]) -> dict[str, Any]:
+    """Lock campaigns, so that none of their days ends, and return where they stand, by id."""
+    return {row.id: row for row in conn.execute(_CAMPAIGNS, {"ids": list(ids)})}
+
+
+def check_in(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[CheckedIn]:
+    """Take check-ins in the caller's transaction, each with its own outcome; ``now``: wall clock (UTC).
+
+    Sent again with the same content it is the same check-in and has the same answer; with another it is
+    refused. Points are earned here and paid at the settlement.
+    """
+    outcomes: dict[int, CheckedIn] = {}
+    left = dict(enumerate(given))
+    while left:
+        # Of several of one member the first is taken first, and the next sees what it left.
+        turn = {(one.campaign_id, one.person_id): number for number, one in reversed(left.items())}
+        numbers = sorted(turn.values())
+        outcomes |= zip(numbers, _take(conn, [left.pop(number) for number in numbers], now), strict=True)
+    return [outcomes[number] for number in range(len(given))]
+
+
+def _take(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[CheckedIn]:
+    """Take check-ins of different members."""
+    rows = lock_campaigns(conn, {one.campaign_id for one in given})
+    members = _members(conn, [(one.campaign_id, one.person_id) for one in given])
+    sent = _sent_before(conn, [one.id for one in given if one.id is not None])
+    outcomes, writes = [], []
+    for one in given:
+        if one.id in sent:
+            outcomes.append(_again(one, sent[one.id], Taken.KEY_REUSED))
+            continue
+        row, member = rows.get(one.campaign_id), members.get((one.campaign_id, one.person_id))
+        refusal = _closed_to(row, member)
+        if row is None or member is None or refusal is not None:
+            outcomes.append(_refused(conn, one, row, refusal or Taken.NO_CAMPAIGN))
+            continue
+        judged = (_today if one.makes_up is None else _made_up)(conn, one, row, member)
+        if isinstance(judged, CheckedIn):
+            outcomes.append(judged)
+            continue
+        writes.append(judged | {"at": now + timedelta(seconds=row.clock_offset_seconds)})
+        answer = (judged[name] for name in ("id", "day", "streak", "points"))
+        outcomes.append(CheckedIn(Taken.COUNTED, *answer))
+    _write(conn, writes)
+    return outcomes
+
+
+def _members(conn: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    if conn.dialect.name == "postgresql":
+        lists = {"campaigns": [pair[0] for pair in wanted], "people": [pair[1] for pair in wanted]}
+        found = conn.execute(_POSTGRES_MEMBERS, lists)
+    else:
+        found = conn.execute(_SQLITE_MEMBERS, {"pairs": json.dumps(wanted)})
+    return {(row.campaign_id, row.person_id): row for row in found}
+
+
+def _sent_before(conn: Connection, ids: Sequence[str]) -> dict[str | None, Row[Any]]:
+    if not ids:
+        return {}
+    return {row.id: row for row in conn.execute(select(check_ins).where(check_ins.c.id.in_(ids)))}
+
+
+def _closed_to(row: Any, member: Any) -> StrEnum | None:
+    """Return why this member cannot check in to this campaign now, whatever is handed in."""
+    if row is None:
+        return Taken.NO_CAMPAIGN
+    status = Status(row.status)
+    if member is None or member.status in (Place.LEFT, Place.REMOVED):
+        shown = status in OPEN_STATUSES or status in (Status.SETTLING, Status.SETTLED)
+        return Taken.NOT_ENROLLED if shown else Taken.NO_CAMPAIGN
+    if status is not Status.RUNNING:
+        return Refusal.WRONG_STAGE if status in OPEN_STATUSES else Refusal.NOT_OPEN
+    return Taken.WAITING if member.status == Place.WAITING else None
+
+
+def _refused(conn: Connection, one: CheckIn, row: Any, why: StrEnum) -> CheckedIn:
+    """Refuse, unless it is there already: then it was sent again after what closed the campaign to it."""
+    if row is not None:
+        found = of_day(conn, one.campaign_id, one.makes_up or row.day, one.person_id)
+        if found is not None:
+            return _again(one, found, why)
+    return CheckedIn(why)
+
+
+def _again(one: CheckIn, found: Any, otherwise: StrEnum) -> CheckedIn:
+    """Answer what ``found`` was answered, if ``one`` is the same; else why it is refused."""
+    made_up = found.day if found.kind == Kind.MAKE_UP else None
+    asked = (one.campaign_id, one.person_id, one.note, one.link, one.makes_up)
+    if asked != (found.campaign_id, found.person_id, found.note, found.link, made_up):
+        return CheckedIn(otherwise)
+    return CheckedIn(Taken.REPEATED, found.id, found.day, found.streak, found.points)
+
+
+def _today(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn | dict[str, Any]:
+    """Judge a check-in for the open day: the outcome, or what is to be written."""
+    if member.last_day >= row.day:
+        found = of_day(conn, row.id, row.day, one.person_id)
+        return _again(one, found, MakeUpRefusal.ALREADY_DONE)
+    rules = rules_of(conn, row)
+    lacking = unmet(rules.plan.requirement, Evidence(note=one.note, link=one.link))
+    if lacking is not None:
+        return CheckedIn(lacking)
+    streak = after_check_in(member.streak, member.last_day, row.day, rules.rest)
+    counters = {name: getattr(member, name) for name in _COUNTERS} | {
+        "days_done": member.days_done + 1,
+        "last_day": row.day,
+        "streak": streak,
+        "best_streak": max(member.best_streak, streak),
+    }
+    return _written(one, row.day, Kind.DAY, rules, member, counters)
+
+
+def _made_up(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn | dict[str, Any]:
+    """Judge a make-up, which can join two streaks: everything is counted again from the record."""
+    wanted, rules = one.makes_up or 0, rules_of(conn, row)
+    done = done_days(conn, row.id, one.person_id)
+    refusal: StrEnum | None = make_up_refusal(
+        rules.plan.make_up,
+        wanted,
+        today=row.day,
+        done=done,
+        rest=rules.rest,
+        first_day=member.first_day,
+        cards_used=member.make_ups_used,
+    )
+    if refusal is MakeUpRefusal.ALREADY_DONE:
+        return _again(one, of_day(conn, row.id, wanted, one.person_id), refusal)
+    refusal = refusal or unmet(rules.plan.requirement, Evidence(note=one.note, link=one.link))
+    if refusal is not None:
+        return CheckedIn(refusal)
+    counters = recounted(done | {wanted}, row.day, rules, member.first_day)
+    counters["make_ups_used"] = member.make_ups_used + 1
+    return _written(one, wanted, Kind.MAKE_UP, rules, member, counters)
+
+
+def _written(
+    one: CheckIn, day: int, kind: Kind, rules: Rules, member: Any, counters: dict[str, int]
+) -> dict[str, Any]:
+    best, rewards = counters["best_streak"], rules.plan.rewards
+    points = rewards.check_in
+    if best > member.best_streak:
+        had = {bonus.days for bonus in streak_bonuses(rewards, member.best_streak)}
+        points += sum(bonus.points for bonus in newly_reached(rewards, best, had))
+    return counters | {
+        "campaign_id": one.campaign_id,
+        "person_id": one.person_id,
+        "id": one.id or new_id(),
+        "kind": kind.value,
+        "day": day,
+        "note": one.note,
+        "link": one.link,
+        "points": points,
+    }
+
+
+def _write(conn: Connection, writes: Sequence[Mapping[str, Any]]) -> None:
+    if not writes:
+        return
+    if conn.dialect.name == "postgresql":
+        conn.execute(_POSTGRES_WRITE, {f"new_{name}": [one[name] for one in writes] for name in _WRITTEN})
+        return
+    for one in writes:
+        values = {f"new_{name}": one[name] for name in _WRITTEN}
+        _SQLITE_INSERT.run(conn, values)
+        _SQLITE_UPDATE.run(conn, values)

@@ -1,0 +1,130 @@
+"""Leaderboards: a page is one run of an index, wherever it begins, and everybody who is tied shares a place.
+
+Shown is who takes part with an open account and has something to show; the leader stays out of the own
+campaign's boards. Conditions on the status are written into the statements, not bound: only so can an
+index that holds active members alone be used.
+"""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select
+
+from db.tables.campaigns import enrolments
+from db.tables.people import people
+from domain.campaigns.members import Place
+from domain.campaigns.plan import Board
+from domain.people import PersonStatus
+
+
+class Line(NamedTuple):
+    """One line of a board.
+
+    ``number`` counts the lines from 1; ``place`` is the number of the first line with the same value.
+    """
+
+    number: int
+    place: int
+    value: int
+    second: int
+    person_id: str
+    display_name: str
+
+
+class Position(NamedTuple):
+    """The line after which a page begins."""
+
+    number: int
+    place: int
+    value: int
+    second: int
+    person_id: str
+
+
+_ORDER: dict[Board, tuple[Any, Any]] = {
+    Board.DAYS: (enrolments.c.days_done, enrolments.c.best_streak),
+    Board.STREAK: (enrolments.c.best_streak, enrolments.c.days_done),
+    Board.INVITATIONS: (enrolments.c.friends_activated, enrolments.c.days_done),
+}
+_TAKES_PART = enrolments.c.status == literal_column(f"'{Place.ACTIVE.value}'")
+_OPEN_ACCOUNT = people.c.status == literal_column(f"'{PersonStatus.ACTIVE.value}'")
+_CLOSED_ACCOUNT = people.c.status.in_(
+    [literal_column(f"'{status.value}'") for status in PersonStatus if status is not PersonStatus.ACTIVE]
+)
+
+
+def page(
+    conn: Connection, campaign_id: str, leader_id: str, board: Board, after: Position | None, limit: int
+) -> list[Line]:
+    """Return up to ``limit`` lines of a board, from the top or after a position."""
+    value, second = _ORDER[board]
+    found: list[Any] = []
+    for begin in _runs(value, second, after):
+        run = (
+            select(
+                value.label("value"), second.label("second"), enrolments.c.person_id, people.c.display_name
+            )
+            .join(people, and_(people.c.id == enrolments.c.person_id, _OPEN_ACCOUNT))
+            .where(*_on_board(campaign_id, leader_id, value), *begin)
+            .order_by(value.desc(), second.desc(), enrolments.c.person_id)
+            .limit(limit - len(found))
+        )
+        found += conn.execute(run)
+        if len(found) == limit:
+            break
+    return _numbered(found, after)
+
+
+def _on_board(campaign_id: str, leader_id: str, value: Any) -> list[ColumnElement[bool]]:
+    return [
+        enrolments.c.campaign_id == campaign_id,
+        _TAKES_PART,
+        value > literal_column("0"),
+        enrolments.c.person_id != leader_id,
+    ]
+
+
+def _runs(value: Any, second: Any, after: Position | None) -> list[list[ColumnElement[bool]]]:
+    """Return what bounds each run of the index after a position; one comparison of all would bound none."""
+    if after is None:
+        return [[]]
+    same_value = value == after.value
+    return [
+        [same_value, second == after.second, enrolments.c.person_id > after.person_id],
+        [same_value, second < after.second],
+        [value < after.value],
+    ]
+
+
+def _numbered(found: list[Any], after: Position | None) -> list[Line]:
+    number, place, last = (after.number, after.place, after.value) if after else (0, 0, None)
+    lines = []
+    for row in found:
+        number += 1
+        if row.value != last:
+            place, last = number, row.value
+        lines.append(Line(number, place, row.value, row.second, row.person_id, row.display_name))
+    return lines
+
+
+def own(
+    conn: Connection, campaign_id: str, leader_id: str, board: Board, person_id: str
+) -> tuple[int, int] | None:
+    """Return place and value of one member, None for who is not on the board. Counts who is ahead."""
+    value, _ = _ORDER[board]
+    on_board = _on_board(campaign_id, leader_id, value)
+    mine = conn.execute(
+        select(value)
+        .join(people, and_(people.c.id == enrolments.c.person_id, _OPEN_ACCOUNT))
+        .where(*on_board, enrolments.c.person_id == person_id)
+    ).scalar_one_or_none()
+    if mine is None:
+        return None
+    # Who has no account any more is few: counted apart, the many are counted on the index alone.
+    ahead = select(func.count()).select_from(enrolments).where(*on_board, value > mine)
+    closed = (
+        select(func.count())
+        .select_from(people)
+        .join(enrolments, enrolments.c.person_id == people.c.id)
+        .where(_CLOSED_ACCOUNT, *on_board, value > mine)
+    )
+    return 1 + conn.execute(ahead).scalar_one() - conn.execute(closed).scalar_one(), mine
