@@ -18,7 +18,7 @@ from api.languages import preferred_locale
 from api.observability import Metrics
 from api.problems import MEDIA_TYPE, Problem
 from api.security.rules import ID_PATTERN
-from contracts.base import application_process_id
+from contracts.base import application_process_id, campaign_process_id
 from domain.ids import new_id
 
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -109,11 +109,15 @@ class Envelope:
 
 def _process_of(scope: Scope) -> dict[str, str]:
     """Return the process that a request is about, by its id; nothing for what is no id."""
-    given = scope.get("path_params", {}).get("application_id", "")
-    return {"process_id": application_process_id(given)} if _ID.fullmatch(given) else {}
+    given = scope.get("path_params", {})
+    for name, process_id in _PROCESSES.items():
+        if _ID.fullmatch(given.get(name, "")):
+            return {"process_id": process_id(given[name])}
+    return {}
 
 
 _ID = re.compile(ID_PATTERN)
+_PROCESSES = {"application_id": application_process_id, "campaign_id": campaign_process_id}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 

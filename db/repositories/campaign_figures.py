@@ -61,20 +61,17 @@ def places(conn: Connection, campaign_id: str) -> Places:
 def days(conn: Connection, campaign_id: str) -> list[Day]:
     """Return the days of a campaign so far, oldest first."""
     open_day = and_(campaign_days.c.campaign_id == campaign_id, campaign_days.c.closed_at.is_(None))
-    now: dict[int, int] = dict(
-        conn.execute(
-            select(check_ins.c.day, func.count())
-            .join(
-                campaign_days,
-                (campaign_days.c.campaign_id == check_ins.c.campaign_id)
-                & (campaign_days.c.day == check_ins.c.day),
-            )
-            .where(check_ins.c.campaign_id == campaign_id, open_day)
-            .group_by(check_ins.c.day)
+    counts = (
+        select(check_ins.c.day, func.count().label("number"))
+        .join(
+            campaign_days,
+            (campaign_days.c.campaign_id == check_ins.c.campaign_id)
+            & (campaign_days.c.day == check_ins.c.day),
         )
-        .tuples()
-        .all()
+        .where(check_ins.c.campaign_id == campaign_id, open_day)
+        .group_by(check_ins.c.day)
     )
+    now = {row.day: row.number for row in conn.execute(counts)}
     rows = conn.execute(
         select(campaign_days).where(campaign_days.c.campaign_id == campaign_id).order_by(campaign_days.c.day)
     )

@@ -140,7 +140,7 @@ class CampaignState(ProcessState[Alarm, Order]):
     def agreed(self) -> CampaignPlan:
         """The plan that was handed in; only a draft that was never handed in has none."""
         if self.plan is None:
-            raise Refused(Refusal.WRONG_STAGE, status=self.status.value)
+            raise Refused(Refusal.WRONG_STAGE, campaign_status=self.status.value)
         return self.plan
 
     @property
@@ -189,14 +189,14 @@ class CampaignState(ProcessState[Alarm, Order]):
     def require(self, *statuses: Status) -> None:
         """Refuse unless the campaign is in one of ``statuses``."""
         if self.closed:
-            raise Refused(Refusal.NOT_OPEN, status=self.status.value)
+            raise Refused(Refusal.NOT_OPEN, campaign_status=self.status.value)
         if self.status not in statuses:
-            raise Refused(Refusal.WRONG_STAGE, status=self.status.value)
+            raise Refused(Refusal.WRONG_STAGE, campaign_status=self.status.value)
 
     def require_alarm(self, alarm: Alarm) -> None:
         """Refuse an alarm that the state has dropped meanwhile, and take it off the list."""
         if not self.has(alarm):
-            raise Refused(Refusal.WRONG_STAGE, status=self.status.value)
+            raise Refused(Refusal.WRONG_STAGE, campaign_status=self.status.value)
         self.take(alarm)
 
     def require_leader(self, actor_id: str) -> None:

@@ -1,5 +1,6 @@
 """Every route, asked by everybody: who is named in its rule gets past it, and nobody else."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
+from sqlalchemy import Connection
 
 from api import access_table
 from api.access_table import TABLE, Access, RouteWithoutRule, rendered
@@ -16,7 +18,10 @@ from api.security import allow
 from api.security.credentials import TOKEN_PREFIX, hashed, new_secret
 from api.security.gate import Actor
 from api.security.rules import Inside
+from db.repositories import campaigns
 from db.tables.access import api_tokens, sessions
+from db.tables.campaigns import campaigns as table
+from domain.campaigns.templates import TemplateCode, plan_for
 from domain.ids import new_id
 from domain.people import SECOND_FACTOR_ROLES, Role
 from settings import Settings
@@ -58,6 +63,7 @@ class Town:
     application_id: str
     owner: Asker
     askers: list[Asker]
+    campaign_id: str = NOBODY
 
     async def ask(
         self, entry: Access, asker: Asker | None, scopes: list[str] | None = None
@@ -78,15 +84,14 @@ class Town:
             return await client.request(entry.method, self.path(entry.path), json=json)
 
     def path(self, template: str, application_id: str | None = None) -> str:
-        """Fill a template in: the application is there, everything else is not."""
-        return template.format(
-            application_id=application_id or self.application_id,
-            document_id=NOBODY,
-            ballot_id=NOBODY,
-            token_id=NOBODY,
-            receipt="A" * 26,
-            token="x",
-        )
+        """Fill a template in: the application and the campaign are there, everything else is not."""
+        known = {
+            "application_id": application_id or self.application_id,
+            "campaign_id": self.campaign_id,
+            "receipt": "A" * 26,
+            "token": "x",
+        }
+        return template.format_map(defaultdict(lambda: NOBODY, known))
 
     async def session(self, asker: Asker) -> str:
         secret, now = new_secret(), datetime.now(UTC)
@@ -117,6 +122,16 @@ class Town:
         return secret
 
 
+def draft_of(conn: Connection, leader_id: str) -> str:
+    now = datetime.now(UTC)
+    plan = plan_for(TemplateCode.LEARNING_PLAN, now.date())
+    words = {"title": "A campaign"}
+    campaign_id = campaigns.create(conn, leader_id, TemplateCode.LEARNING_PLAN, words, plan, now)
+    # As if it had been handed in: a draft that never was is deleted by whoever cancels it.
+    conn.execute(table.update().values(revision=1, status="in_review"))
+    return campaign_id
+
+
 @pytest.fixture
 async def town(sqlite_url: str, settings: Settings) -> AsyncIterator[Town]:
     # Nothing answers at this address: whoever gets past the rules of a process is told so, soon.
@@ -138,7 +153,8 @@ async def town(sqlite_url: str, settings: Settings) -> AsyncIterator[Town]:
         for role in Role:
             person = await add_person(api, role.value, *([role] if role is not Role.MEMBER else []))
             askers.append(Asker(role.value, person, member | {role}))
-        yield Town(api, created.json()["id"], Asker("owner", user.id, member), askers)
+        campaign_id = await api.db.write(lambda conn: draft_of(conn, user.id))
+        yield Town(api, created.json()["id"], Asker("owner", user.id, member), askers, campaign_id)
 
 
 def guarded(town: Town) -> list[Access]:
