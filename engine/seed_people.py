@@ -55,6 +55,14 @@ APPLICANTS: Final = (
     Someone("leader2", "Demo Ada Brook", ENGLISH, "Australia/Sydney", days=480, circles=("数据小组",)),
     Someone("appealing", "示例·何川", CHINESE, days=150, circles=("慢跑圈",)),
     Someone("creator", "Demo Theo Marsh", ENGLISH, "America/Sao_Paulo", days=220, circles=("厨房实验室",)),
+    Someone("halfway", "示例·叶知秋", CHINESE, days=170, circles=("亲子共读",)),
+    Someone("disputed", "Demo Silas Crane", ENGLISH, "Europe/Dublin", days=190, circles=("数据小组",)),
+    Someone("withdrawn", "示例·宋晓", CHINESE, days=140),
+    Someone("expired", "Demo Wren Abbey", ENGLISH, "Pacific/Auckland", days=160),
+    Someone("upheld", "示例·高远", CHINESE, days=210, circles=("摄影圈",)),
+    Someone("extended", "Demo Iris Quill", ENGLISH, "Asia/Tokyo", days=230, circles=("亲子共读",)),
+    Someone("unheard", "示例·温言", CHINESE, days=240),
+    Someone("reported", "Demo Hugo Penn", ENGLISH, "America/Denver", days=270, circles=("厨房实验室",)),
 )
 
 _CHINESE_NAMES: Final = (
@@ -182,5 +190,77 @@ PROFILES: Final = {
         ("cooking", "fermentation"),
         "fermentation",
         "Guild of Imaginary Picklers",
+    ),
+    "halfway": Profile(
+        "阳台上的小菜园",
+        "在六楼的阳台种了七年菜，养活过番茄、辣椒和一窝不请自来的鸽子。",
+        "我想带大家用三个花盆种出一盘沙拉：每周一次线上答疑，每三天一张照片，"
+        "种死了也写下来，大家一起找原因，下一季再来。",
+        ("园艺", "生活"),
+        "园艺",
+        "示例阳台种植协会",
+    ),
+    "disputed": Profile(
+        "Chess for people who lose",
+        "Lost to everyone in an invented village for a decade and wrote down why each time.",
+        "I want to lead four weeks of short puzzles for beginners, one a day, with an honest look "
+        "at one lost game each week and an answer to every question.",
+        ("chess", "learning"),
+        "chess",
+        "Village Chess Club of Nowhere",
+    ),
+    "withdrawn": Profile(
+        "每天十分钟速写",
+        "虚构的美术社团成员，口袋里永远有一支短铅笔，画过三百多个候车的人。",
+        "我想带大家每天画十分钟，不求像，只求每天都画。三十天以后，把第一张和最后一张放在一起看，"
+        "每周挑一个主题互相点评。",
+        ("绘画",),
+        "绘画",
+        "示例速写社",
+    ),
+    "expired": Profile(
+        "Birds from the kitchen window",
+        "Keeps a list of every bird that came to a fictional bird table since it was built.",
+        "I want to lead a month of watching together: one bird a day, one sentence about it, and a "
+        "shared list at the end, with help for everyone who cannot tell a finch from a sparrow.",
+        ("birds", "nature"),
+        "birds",
+        "Society of Imaginary Ornithologists",
+    ),
+    "upheld": Profile(
+        "城市夜景一百夜",
+        "下班以后在一座虚构的城市里拍夜景，攒了一百个夜晚和两双走坏的鞋。",
+        "我想带大家拍三十个夜晚：每晚一张照片，写下几点、在哪里、为什么停下来。每周一次选片，"
+        "由参加的人互相写评语。",
+        ("摄影", "城市"),
+        "摄影",
+        "示例夜拍小组",
+    ),
+    "extended": Profile(
+        "Bedtime stories of your own",
+        "Told four hundred made-up stories to two patient children, and remembers about thirty.",
+        "I want to lead thirty evenings of inventing short stories together: one picture to start from, "
+        "ten minutes to tell, and a kind word for everybody who dares to record one.",
+        ("stories", "family"),
+        "storytelling",
+        "Guild of Fictional Storytellers",
+    ),
+    "unheard": Profile(
+        "把方言录下来",
+        "跟着外婆学了一口没有几个人会说的方言，用旧手机录了两年童谣和骂人的话。",
+        "我想带大家每天录一句家乡话，写下它是谁说的、什么时候说。三十天以后，我们会有一本会说话的小词典，"
+        "谁都可以往里面加。",
+        ("方言", "记录"),
+        "方言",
+        "示例方言学会",
+    ),
+    "reported": Profile(
+        "Bread without hurry",
+        "Baked for a pretend village bakery and still gets up at four without an alarm.",
+        "I want to lead five weeks of slow bread: one loaf a week, a photo of the crumb, and an answer to "
+        "everybody whose dough did not rise.",
+        ("baking",),
+        "baking",
+        "Bakers of Nowhere",
     ),
 }

@@ -118,10 +118,22 @@ class Teller:
         application = await self.review(key, "approve", "reviewer1", "reviewer2")
         if application["status"] == "member_vote":
             await self.vote(application, ["yes"] * 9 + ["no", "abstain", "yes"])
-            voter = await self.person(VOTERS[0])
-            ballot = await voter.get(f"/ballots/{application['ballot_id']}")
-            application = await self.skip_to(key, ballot["closes_at"])
+            application = await self.skip_to_close(key, application)
         return application
+
+    async def skip_to_close(self, key: str, application: dict[str, Any]) -> dict[str, Any]:
+        """Move the application's clock to where its ballot closes."""
+        voter = await self.person(VOTERS[0])
+        ballot = await voter.get(f"/ballots/{application['ballot_id']}")
+        return await self.skip_to(key, ballot["closes_at"])
+
+    async def appeal(self, application: dict[str, Any], key: str, reason: str) -> None:
+        """Appeal against the loss, while that is possible."""
+        if application["stage"] == "appeal_window":
+            applicant = await self.person(key)
+            await applicant.post(
+                f"/applications/{application['id']}/appeal", {"reason": reason}, key=f"{NONCE}-appeal"
+            )
 
     async def live(self, key: str, days: float, *, well: bool = True) -> dict[str, Any]:
         """Spend ``days`` of probation, with what the leader does meanwhile; ``well`` meets every target."""
@@ -224,17 +236,80 @@ async def _appealing(teller: Teller, key: str) -> None:
     application = await teller.review(
         key, "reject", "reviewer1", "reviewer3", reasons=["content_sample_weak"], note=note
     )
-    if application["stage"] == "appeal_window":
-        applicant = await teller.person(key)
-        reason = "样本是从三年手记里摘的，整本手记我已经放到链接里，请再看一次。"
-        await applicant.post(
-            f"/applications/{application['id']}/appeal", {"reason": reason}, key=f"{NONCE}-appeal"
-        )
+    await teller.appeal(application, key, "样本是从三年手记里摘的，整本手记我已经放到链接里，请再看一次。")
 
 
 async def _creator(teller: Teller, key: str) -> None:
     await teller.live(key, 60, well=False)
     await teller.decide(key, "fail", "Wonderful jars, but a post every nine days is not enough for a circle.")
+
+
+async def _halfway(teller: Teller, key: str) -> None:
+    await teller.review(key, "approve", "reviewer1")
+
+
+async def _disputed(teller: Teller, key: str) -> None:
+    await teller.review(key, "approve", "reviewer1")
+    note = "The sample is one lost game; I cannot see yet how beginners would learn from it."
+    await teller.review(key, "reject", "reviewer3", reasons=["content_sample_weak"], note=note)
+
+
+async def _withdrawn(teller: Teller, key: str) -> None:
+    application = await teller.submit(key)
+    if application["status"] == "credential_review":
+        applicant = await teller.person(key)
+        await applicant.post(f"/applications/{application['id']}/withdraw", key=f"{NONCE}-withdraw")
+
+
+async def _expired(teller: Teller, key: str) -> None:
+    note = "The certificate cannot be read. Please photograph it again by daylight."
+    application = await teller.review(
+        key, "request_changes", "reviewer2", reasons=["unreadable_document"], note=note
+    )
+    if application["stage"] == "changes_requested":
+        await teller.skip_to(key, application["next_deadline"])
+
+
+async def _upheld(teller: Teller, key: str) -> None:
+    reasons = ["credentials_unproven", "incomplete"]
+    note = "夜拍小组的证明没有写明您的名字，夜景样本也只有两张。"
+    application = await teller.review(key, "reject", "reviewer1", "reviewer3", reasons=reasons, note=note)
+    await teller.appeal(application, key, "证明是小组统一开的，名字在背面，请再看一次。")
+    if await teller.happened(application, "appealed") > await teller.happened(application, "appeal_upheld"):
+        other = await teller.person("reviewer2")
+        note = "背面没有名字，样本也没有补。冷静期过后欢迎再来。"
+        await other.post(
+            f"/applications/{application['id']}/appeal-decision",
+            {"decision": "uphold", "note": note},
+            key=f"{NONCE}-{application['id']}",
+        )
+
+
+async def _extended(teller: Teller, key: str) -> None:
+    application = await teller.review(key, "approve", "reviewer1", "reviewer3")
+    if application["stage"] == "voting":
+        await teller.vote(application, ["yes", "no"])
+        await teller.skip_to_close(key, application)
+
+
+async def _unheard(teller: Teller, key: str) -> None:
+    await _extended(teller, key)
+    application = await teller.draft(key)
+    if application["stage"] == "voting_extended":
+        await teller.skip_to_close(key, application)
+
+
+async def _reported(teller: Teller, key: str) -> None:
+    application = await teller.live(key, 16)
+    moderator, path = await teller.person("moderator"), f"/applications/{application['id']}/violations"
+    yesterday = (datetime.fromisoformat(application["now"]) - timedelta(days=1)).isoformat()
+    if not await teller.happened(application, "violation_confirmed"):
+        for kind, verdict, note in (
+            ("other", "reported", "A member says that answers are sometimes short."),
+            ("undisclosed_advertising", "confirmed", "Three posts praise a flour without saying who paid."),
+        ):
+            noted = {"kind": kind, "verdict": verdict, "occurred_at": yesterday, "note": note}
+            await moderator.post(path, noted, key=f"{NONCE}-{application['id']}-{verdict}")
 
 
 _CAST: Final = ("yes", "yes", "no", "yes", "abstain", "yes", "yes")
@@ -261,6 +336,14 @@ STORIES: Final = (
     Story("changing", _changing, "review_request_changes"),
     Story("waiting", _waiting, "submitted"),
     Story("drafting", _drafting),
+    Story("reported", _reported, "violation_confirmed"),
+    Story("unheard", _unheard, "rejected"),
+    Story("extended", _extended, "ballot_extended"),
+    Story("upheld", _upheld, "appeal_upheld"),
+    Story("expired", _expired, "expired"),
+    Story("disputed", _disputed, "review_reject"),
+    Story("halfway", _halfway, "review_approve"),
+    Story("withdrawn", _withdrawn, "withdrawn"),
 )
 
 

@@ -79,6 +79,7 @@ class _Shape(NamedTuple):
     escalated: bool
     first: bool
     dated: bool
+    """Whether applications with a deadline are read, or those without, which follow them all."""
 
 
 def queue(
@@ -109,14 +110,18 @@ def queue(
         first=after is None,
         dated=after is None or after.deadline != NO_DEADLINE,
     )
-    values: dict[str, Any] = {"reader": without_person, "most": limit}
+    values: dict[str, Any] = {"reader": without_person}
     if search:
         values["search"] = f"%{_escaped(search.lower())}%"
     if claimed_by is not None:
         values["holder"] = claimed_by
     if after is not None:
         values |= {"place_deadline": after.deadline, "place_id": after.application_id}
-    return conn.execute(_statement(shape), values).all()
+    found = conn.execute(_statement(shape), values | {"most": limit}).all()
+    if shape.dated and len(found) < limit:
+        rest = _statement(shape._replace(first=True, dated=False))
+        found = [*found, *conn.execute(rest, values | {"most": limit - len(found)}).all()]
+    return found
 
 
 @cache
@@ -142,22 +147,21 @@ def _earliest(shape: _Shape) -> Subquery:
     Each stage is read along its index and cut off there, so that a page costs the same however many wait.
     Only a search, which no index serves, goes through all that wait once.
     """
-    wanted, parts = _wanted(shape), _parts(shape.kind)
-    every = or_(*(and_(*part) for part in parts))
+    wanted, parts = [_following(shape), *_wanted(shape)], _parts(shape.kind)
     if shape.searched:
-        cut = [_first([every, _following(shape), *wanted], searched=True)]
-    else:
-        cut = [_first([*part, _dated(shape), *wanted]) for part in parts] if shape.dated else []
-        cut.append(_first([every, _undated(shape), *wanted]))
-    found = union_all(*(select(one.c.id, one.c.deadline) for one in cut)).subquery()
+        parts = [[or_(*(and_(*part) for part in parts))]]
+    found = union_all(*(select(_first([*part, *wanted])) for part in parts)).subquery()
     return select(found).order_by(found.c.deadline, found.c.id).limit(_MOST).subquery()
 
 
-def _first(conditions: Sequence[ColumnElement[bool]], *, searched: bool = False) -> Subquery:
-    query = select(applications.c.id, _deadline.label("deadline")).where(*conditions).limit(_MOST)
-    if not searched:
-        return query.order_by(applications.c.next_deadline, applications.c.id).subquery()
-    return query.order_by(_deadline, applications.c.id).subquery()
+def _first(conditions: Sequence[ColumnElement[bool]]) -> Subquery:
+    return (
+        select(applications.c.id, _deadline.label("deadline"))
+        .where(*conditions)
+        .order_by(applications.c.next_deadline, applications.c.id)
+        .limit(_MOST)
+        .subquery()
+    )
 
 
 def _wanted(shape: _Shape) -> list[ColumnElement[bool]]:
@@ -173,20 +177,15 @@ def _wanted(shape: _Shape) -> list[ColumnElement[bool]]:
     return wanted
 
 
-def _dated(shape: _Shape) -> ColumnElement[bool]:
+def _following(shape: _Shape) -> ColumnElement[bool]:
+    """Return the condition that an application comes after the place where the page before ended."""
+    if not shape.dated:
+        undated = applications.c.next_deadline.is_(None)
+        return undated if shape.first else and_(undated, applications.c.id > _PLACE_ID)
     if shape.first:
         return applications.c.next_deadline.is_not(None)
     place = tuple_(bindparam("place_deadline", type_=applications.c.next_deadline.type), _PLACE_ID)
     return tuple_(applications.c.next_deadline, applications.c.id) > place
-
-
-def _undated(shape: _Shape) -> ColumnElement[bool]:
-    undated = applications.c.next_deadline.is_(None)
-    return undated if shape.dated else and_(undated, applications.c.id > _PLACE_ID)
-
-
-def _following(shape: _Shape) -> ColumnElement[bool]:
-    return or_(_dated(shape), _undated(shape)) if shape.dated else _undated(shape)
 
 
 def _parts(kind: Queue | None) -> list[list[ColumnElement[bool]]]:

@@ -36,6 +36,14 @@ STATES = {
     "leader2": ("certified", "closed"),
     "appealing": ("rejected", "appeal_review"),
     "creator": ("ordinary_creator", "appeal_window"),
+    "halfway": ("credential_review", "second_review"),
+    "disputed": ("credential_review", "lead_review"),
+    "withdrawn": ("withdrawn", "closed"),
+    "expired": ("expired", "closed"),
+    "upheld": ("rejected", "closed"),
+    "extended": ("member_vote", "voting_extended"),
+    "unheard": ("rejected", "appeal_window"),
+    "reported": ("probation", "probation_decision"),
 }
 BASE = "http://kameng.test"
 
