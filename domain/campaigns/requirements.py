@@ -38,6 +38,25 @@ _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _SAID_TWICE = 2
 
 
+class _Without(dict[int, int | None]):
+    """A table for ``str.translate`` that drops kinds of characters; every check-in comes through here.
+
+    It looks a character up in Unicode's data the first time only. It cannot outgrow Unicode.
+    """
+
+    def __init__(self, kinds: str) -> None:
+        super().__init__((ord(blank), None) for blank in _BLANKS)
+        self._kinds = kinds
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code))[0] in self._kinds else code
+        return self[code]
+
+
+_UNSEEN = _Without("CMZ")
+_PUNCTUATION = _Without("P")
+
+
 def unmet(plan: RequirementPlan, given: Evidence) -> Unmet | None:
     """Return why ``given`` does not meet the requirement, or None.
 
@@ -60,11 +79,7 @@ def unmet(plan: RequirementPlan, given: Evidence) -> Unmet | None:
 
 def visible(text: str) -> str:
     """Return what of ``text`` is seen, composed (NFC): no spaces, controls, marks or invisible letters."""
-    return "".join(
-        char
-        for char in unicodedata.normalize("NFC", text)
-        if unicodedata.category(char)[0] not in "CMZ" and char not in _BLANKS
-    )
+    return unicodedata.normalize("NFC", text).translate(_UNSEEN)
 
 
 def substance(note: str) -> int:
@@ -75,7 +90,7 @@ def substance(note: str) -> int:
     """
     lowered = note.lower()
     seen = visible(lowered)
-    letters = "".join(char for char in seen if unicodedata.category(char)[0] != "P")
+    letters = seen.translate(_PUNCTUATION)
     words = re.findall(r"\w+", lowered)
     counts = [len(seen), _piece(letters)]
     if _dominated(letters):
