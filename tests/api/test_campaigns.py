@@ -144,7 +144,7 @@ async def test_the_clock_of_a_campaign_can_be_moved(api: Api) -> None:
     assert [day["day"] for day in figures["days"]][-1] == seen["day"]
 
 
-BAD = [
+BAD: list[dict[str, Any]] = [
     {"template": "unknown"},
     {"starts_on": "2026-02-30"},
     {"title": "two\nlines"},
