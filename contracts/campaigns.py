@@ -153,7 +153,6 @@ class BulkInput(Message):
     last: int
     day: int = 0
     slot: int = 0
-    rest: bool = False
     nudge_after: int = 0
     cancelled: bool = False
 

@@ -12,7 +12,6 @@ from temporalio.exceptions import ActivityError
 from activities.campaigns import CampaignActivities
 from contracts.campaigns import BulkInput, BulkResult, CampaignView, FinishInput
 from domain.campaigns import run
-from domain.campaigns.calendar import weekday_of
 from domain.campaigns.members import shard_ranges
 from domain.campaigns.state import CampaignState, Effects, Order, OrderKind
 from workflows.process import Change
@@ -75,7 +74,6 @@ class CampaignOrders:
                 last=last,
                 day=order.number,
                 slot=order.slot,
-                rest=order.number > 0 and weekday_of(plan, order.number, state.shifts) in plan.rest_weekdays,
                 nudge_after=plan.nudge_after_missed,
                 cancelled=state.cancelled,
             )

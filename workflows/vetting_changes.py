@@ -11,9 +11,9 @@ from domain.vetting.state import Alarm, Effects, VettingState
 Change = Callable[[VettingState, datetime], Effects]
 
 
-def ringing(alarm: Alarm) -> Change:
-    """Act on a deadline."""
-    return lambda state, now: process.ring(state, alarm, now)
+def ringing(alarm: Alarm, *, late: bool = False) -> Change:
+    """Act on a deadline, which may come ``late``."""
+    return lambda state, now: process.ring(state, alarm, now, late=late)
 
 
 def submission(request: Submit) -> Change:
@@ -41,9 +41,11 @@ def releasing(request: Act) -> Change:
     return lambda state, now: review.release(state, request.actor_id, request.is_lead, now)
 
 
-def stepping_aside(request: Act) -> Change:
+def stepping_aside(request: Act, *, opinion_counts: bool = False) -> Change:
     """Declare a conflict of interest."""
-    return lambda state, now: review.declare_conflict(state, request.actor_id, now)
+    return lambda state, now: review.declare_conflict(
+        state, request.actor_id, now, opinion_counts=opinion_counts
+    )
 
 
 def reviewing(request: Review) -> Change:

@@ -41,6 +41,11 @@ from workflows.vetting_orders import VettingOrders
 
 SUBMISSION_TIMEOUT = timedelta(minutes=10)
 REMEMBERED_ANSWERS = 100
+LATE = timedelta(minutes=5)
+
+# Names of patches stand in histories: never change them.
+QUIET_WHEN_LATE = "quiet-when-late"
+DROPS_OPINION = "conflict-drops-opinion"
 
 # A database outage is waited out: the retries never end, and beyond ten seconds they wait on the server.
 RECORD_RETRY = RetryPolicy(
@@ -124,8 +129,9 @@ class VettingProcess:
         await self._ring(alarm)
 
     async def _ring(self, alarm: Alarm) -> None:
+        late = workflow.now() - alarm.at > LATE and workflow.patched(QUIET_WHEN_LATE)
         try:
-            await self.transact(changes.ringing(alarm), f"alarm:{alarm.kind}:{alarm.number}")
+            await self.transact(changes.ringing(alarm, late=late), f"alarm:{alarm.kind}:{alarm.number}")
         except Refused:
             # Somebody decided in the same instant and won: the alarm has lost its cause.
             workflow.logger.info("alarm overtaken", extra={"alarm": alarm.kind.value})
@@ -162,6 +168,8 @@ class VettingProcess:
                     # Without a row of its own the process has nothing left to carry on.
                     self._abandoned = self._abandoned or result.refusal is Refusal.NOT_OPEN
                     detail = result.model_dump(mode="json", include={"missing", "reapply_after"})
+                    if result.refusal is Refusal.WRONG_STAGE:
+                        detail["stage"] = self._state.stage.value
                     raise Refused(result.refusal, **detail)
                 if admission is not None:
                     admitted(state, result.flags)
@@ -329,7 +337,8 @@ class VettingProcess:
     @workflow.update
     async def declare_conflict(self, request: Act) -> StatusView:
         """Step aside for a conflict of interest."""
-        return await self._decide(changes.stepping_aside(request))
+        opinion_counts = not workflow.patched(DROPS_OPINION)
+        return await self._decide(changes.stepping_aside(request, opinion_counts=opinion_counts))
 
     @declare_conflict.validator
     def _check_declare_conflict(self, request: Act) -> None:

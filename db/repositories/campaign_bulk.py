@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, false
 from contracts.campaigns import BulkInput, BulkResult
 from contracts.mail import MailRequest
 from db.repositories import mail
+from db.repositories.check_in_records import rules_of
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from domain.campaigns.members import Place
 from domain.mail import MailTemplate
@@ -73,8 +74,9 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     end = page_end(conn, given, after, size)
     if end is None:
         return Page(None, 0)
-    done = _checked_in(given)
-    missed = false() if given.rest else ~done
+    row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
+    resting = given.day in rules_of(conn, row).rest
+    missed = false() if resting else ~_checked_in(given)
     changed = conn.execute(
         update(enrolments)
         .where(
@@ -95,7 +97,7 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
         ),
         execution_options={"preserve_rowcount": True},
     ).rowcount
-    if not given.rest:
+    if not resting:
         _nudge(conn, given, after, end, now)
     return Page(end, int(changed))
 

@@ -10,15 +10,14 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from contracts.campaigns import BulkInput, BulkResult
 from contracts.mail import MailRequest
-from db.repositories import mail, points, processes
+from db.repositories import mail, points
 from db.repositories.campaign_bulk import Cursor, Page, page_end, page_rows
+from db.repositories.check_in_records import rules_of
 from db.statements import insert_ignore
 from db.tables.campaigns import campaigns, enrolments, settlements
-from domain.campaigns.calendar import rest_days
 from domain.campaigns.members import Place
 from domain.campaigns.plan import Board, CampaignPlan
 from domain.campaigns.rewards import Record, RewardKind, is_complete, member_points, prize_each, prizes_paid
-from domain.campaigns.state import CampaignState
 from domain.mail import MailTemplate
 from domain.points import Payment, PaymentReason
 
@@ -93,15 +92,13 @@ class _Settlement:
     """What is the same for all members of one campaign."""
 
     def __init__(self, conn: Connection, row: Row[Any], given: BulkInput, prizes: Prizes) -> None:
-        reached = processes.reached(conn, given.process_id)
-        shifts = CampaignState.model_validate(reached.state).shifts if reached else ()
+        rules = rules_of(conn, row)
         self._given = given
         self._title = row.title
         self._leader_id = row.leader_id
-        self._plan = CampaignPlan.model_validate(row.plan)
+        self._plan = rules.plan
         self._prizes = prizes
-        resting = rest_days(self._plan, row.closed_through, shifts)
-        self._required = [day for day in range(1, row.closed_through + 1) if day not in resting]
+        self._required = [day for day in range(1, row.closed_through + 1) if day not in rules.rest]
 
     def row_of(self, member: Row[Any]) -> dict[str, Any]:
         """Return what ``member`` earned, as it is stored."""
