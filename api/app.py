@@ -1,5 +1,6 @@
 """The factory of the application: parts, routes, handlers and the layer around them."""
 
+import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Nothing is connected before the lifespan begins, and it begins even while database and Temporal are
     away: calls that need them are answered 503. Raises ``SettingsError`` and ``RouteWithoutRule``.
     """
+    served = settings is None
     if settings is None:
         settings = load_settings()
         configure_logging(settings)
@@ -69,6 +71,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         limit_of=_limits(settings.request_max_bytes, app, app.state.pages),
         secure=settings.public_url.startswith("https://"),
     )
+    if served:
+        # What lives as long as the process need not be looked through again by every collection.
+        gc.collect()
+        gc.freeze()
     return app
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     Boolean,
     ColumnElement,
     Connection,
@@ -24,10 +25,10 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     update,
 )
 
-from db.prepared import Prepared
 from db.tables.ballots import ballot_roll, ballot_votes, ballots
 from db.tables.people import people
 from db.tables.vetting import applications, credential_claims, reviews
@@ -69,7 +70,6 @@ class Vote:
 _BALLOT = bindparam("ballot", type_=String)
 _PERSON = bindparam("person", type_=String)
 _RECEIPT = bindparam("receipt", type_=String)
-_CHOICE = bindparam("choice", type_=String)
 _NOW = bindparam("now", type_=UtcDateTime)
 
 
@@ -89,26 +89,31 @@ _POSTGRES_NOW = _NOW + func.make_interval(
     0, 0, 0, 0, 0, 0, ballots.c.clock_offset_seconds, type_=DateTime(timezone=True)
 )
 
-# SQLite has one writer, so what the first statement saw still holds in the second. Its statements cost no
-# round trip: one for each vote is cheaper than one for all.
-_SQLITE_MARK = Prepared(
+# SQLite has one writer, so what the first statement saw still holds in the second.
+_pair = func.json_each(bindparam("pairs", type_=JSON)).table_valued("value")
+_SQLITE_MARK = (
     update(ballot_roll)
     .where(
-        ballot_roll.c.ballot_id == _BALLOT,
-        ballot_roll.c.person_id == _PERSON,
+        tuple_(ballot_roll.c.ballot_id, ballot_roll.c.person_id).in_(
+            select(func.json_extract(_pair.c.value, "$[0]"), func.json_extract(_pair.c.value, "$[1]"))
+        ),
         ballot_roll.c.has_voted.is_(False),
         exists(
             select(literal_column("1"))
             .select_from(ballots)
-            .where(ballots.c.id == _BALLOT, _still_open(_SQLITE_NOW))
+            .where(ballots.c.id == ballot_roll.c.ballot_id, _still_open(_SQLITE_NOW))
         ),
     )
     .values(has_voted=literal(True, Boolean))
+    .returning(ballot_roll.c.ballot_id, ballot_roll.c.person_id)
 )
-_SQLITE_INSERT = Prepared(insert(ballot_votes).values(ballot_id=_BALLOT, receipt=_RECEIPT, choice=_CHOICE))
+_SQLITE_INSERT = insert(ballot_votes)
 
 _LISTS = {
-    name: bindparam(f"{name}s", type_=ARRAY(String)) for name in ("ballot", "person", "receipt", "choice")
+    "ballot": bindparam("ballots", type_=ARRAY(String)),
+    "person": bindparam("people", type_=ARRAY(String)),
+    "receipt": bindparam("receipts", type_=ARRAY(String)),
+    "choice": bindparam("choices", type_=ARRAY(String)),
 }
 _given = func.unnest(*_LISTS.values()).table_valued(*_LISTS).render_derived(name="given")
 # The share lock makes the count wait for these votes, and these votes for the count, whichever comes first.
@@ -166,48 +171,58 @@ def cast(conn: Connection, given: Sequence[Vote], now: datetime) -> list[CastVot
     Sent again with the same nonce and choice it is the same vote, also after the close; with anything
     else it is refused. A vote counts if it was taken while the ballot was open and its voter unmarked.
     """
-    asked = [
-        {
-            "ballot": vote.ballot_id,
-            "person": vote.person_id,
-            "receipt": receipt(vote.ballot_id, vote.person_id, vote.nonce),
-            "choice": vote.choice.value,
-        }
-        for vote in given
-    ]
+    asked = [(vote, receipt(vote.ballot_id, vote.person_id, vote.nonce)) for vote in given]
     # Of several votes of one person the first is the one that may count.
-    first = {(values["ballot"], values["person"]): values for values in reversed(asked)}
-    take = _take_as_set if conn.dialect.name == "postgresql" else _take_one_by_one
-    taken = take(conn, list(first.values()), now) if first else set()
+    first: _Asked = {}
+    for vote, own in asked:
+        first.setdefault((vote.ballot_id, vote.person_id), (vote, own))
+    take = _take_on_postgres if conn.dialect.name == "postgresql" else _take_on_sqlite
+    taken = take(conn, first, now) if first else set()
     outcomes = []
-    for values in asked:
-        if values["receipt"] in taken and first[values["ballot"], values["person"]] is values:
-            outcomes.append(CastVote(Cast.COUNTED, values["receipt"]))
-        else:
-            outcomes.append(_why_not(conn, values))
+    for vote, own in asked:
+        pair = vote.ballot_id, vote.person_id
+        counted = pair in taken and first[pair][0] is vote
+        outcomes.append(CastVote(Cast.COUNTED, own) if counted else _why_not(conn, vote, own))
     return outcomes
 
 
-def _take_as_set(conn: Connection, asked: list[dict[str, str]], now: datetime) -> set[str]:
-    lists: dict[str, Any] = {f"{name}s": [values[name] for values in asked] for name in _LISTS}
-    return set(conn.execute(_POSTGRES_CAST, lists | {"now": now}).scalars())
+_Pair = tuple[str, str]
+_Asked = dict[_Pair, tuple[Vote, str]]
 
 
-def _take_one_by_one(conn: Connection, asked: list[dict[str, str]], now: datetime) -> set[str]:
-    marked = [values for values in asked if _SQLITE_MARK.run(conn, {**values, "now": now}) == 1]
-    for values in marked:
-        _SQLITE_INSERT.run(conn, values)
-    return {values["receipt"] for values in marked}
+def _take_on_postgres(conn: Connection, asked: _Asked, now: datetime) -> set[_Pair]:
+    lists = {
+        "ballots": [ballot_id for ballot_id, _ in asked],
+        "people": [person_id for _, person_id in asked],
+        "receipts": [own for _, own in asked.values()],
+        "choices": [vote.choice.value for vote, _ in asked.values()],
+    }
+    counted = set(conn.execute(_POSTGRES_CAST, {**lists, "now": now}).scalars())
+    return {pair for pair, (_, own) in asked.items() if own in counted}
 
 
-def _why_not(conn: Connection, values: dict[str, str]) -> CastVote:
-    row = conn.execute(_WHY_NOT, {name: values[name] for name in ("ballot", "person", "receipt")}).first()
+def _take_on_sqlite(conn: Connection, asked: _Asked, now: datetime) -> set[_Pair]:
+    marked = conn.execute(_SQLITE_MARK, {"pairs": [*asked], "now": now})
+    taken = {(ballot_id, person_id) for ballot_id, person_id in marked}
+    rows = [
+        {"ballot_id": pair[0], "receipt": own, "choice": vote.choice.value}
+        for pair, (vote, own) in asked.items()
+        if pair in taken
+    ]
+    if rows:
+        conn.execute(_SQLITE_INSERT, rows)
+    return taken
+
+
+def _why_not(conn: Connection, vote: Vote, own: str) -> CastVote:
+    values = {"ballot": vote.ballot_id, "person": vote.person_id, "receipt": own}
+    row = conn.execute(_WHY_NOT, values).first()
     if row is None:
         return CastVote(Cast.NO_BALLOT)
     if row.has_voted is None:
         return CastVote(Cast.NOT_ON_ROLL)
-    if row.choice == values["choice"]:
-        return CastVote(Cast.REPEATED, values["receipt"])
+    if row.choice == vote.choice.value:
+        return CastVote(Cast.REPEATED, own)
     return CastVote(Cast.ALREADY_VOTED if row.has_voted else Cast.CLOSED)
 
 
