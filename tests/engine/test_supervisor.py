@@ -104,7 +104,7 @@ def test_a_second_signal_does_not_wait_for_the_grace(supervisor: Supervisor, tmp
     )
     started = time.monotonic()
     supervisor.stop_all()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
     helper.wait()
 
 
@@ -178,7 +178,7 @@ def test_ports(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     child = processes.spawn([sys.executable, "-c", code], os.environ, log)
     try:
-        processes.wait_for_port(port, child, "server", log, 10)
+        processes.wait_for_port(port, child, "server", log, 60)
         assert not processes.port_is_free(port)
         assert processes.free_port(port) != port
     finally:

@@ -14,8 +14,8 @@ from typing import Any
 
 from engine.processes import die_with_parent, tail
 
-START_SECONDS = 30.0
-GONE_SECONDS = 5.0
+START_SECONDS = 120.0
+GONE_SECONDS = 60.0
 
 
 def alive(pid: int) -> bool:
@@ -114,4 +114,4 @@ class Victim:
         """End it politely, and return once it is gone."""
         if alive(self.pid):
             os.kill(self.pid, signal.SIGTERM)
-        await until_gone(self.pid, 20)
+        await until_gone(self.pid)

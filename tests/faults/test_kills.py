@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,8 @@ async def test_in_the_middle_of_every_stage(here: World, victim: str) -> None:
     await asyncio.sleep(chance.uniform(0.0, 0.2))
     await here.start(victim)
     await asyncio.gather(*acting)
-    await _mailed_to_all(here, quiet["roll mailing"], struck["roll mailing"])
+    for case in (*quiet.values(), *struck.values()):
+        await case.roll_mailed()
     for stage, case in struck.items():
         assert (await case.show())["stage"] == STAGES[stage][2], stage
         await case.holds()
@@ -111,13 +111,3 @@ async def _prepared(here: World, name: str) -> dict[str, Application]:
     await here.add_applicants(*(case.name for case in cases.values()))
     await asyncio.gather(*(STAGES[stage][0](case) for stage, case in cases.items()))
     return cases
-
-
-async def _mailed_to_all(here: World, *cases: Application) -> None:
-    """Wait until everybody on the roll has the mail about the ballot."""
-    for case in cases:
-        for _ in range(400):
-            letters: Counter[str] = Counter(template for template, _ in (await case.letters()).elements())
-            if letters["ballot_opened"] >= CROWD:
-                break
-            await asyncio.sleep(0.05)

@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from contracts.base import application_process_id
 from db.migrate import upgrade
+from db.sqlite import BUSY_SECONDS
 from db.tables.vetting import applications
 from domain.ids import new_id
 from engine.timeskip import advance
@@ -26,7 +27,8 @@ from tests.support.temporal import PrivateTemporal
 
 pytestmark = pytest.mark.faults
 
-BOUND_SECONDS = CALL_SECONDS + 3
+BOUND_SECONDS = CALL_SECONDS + 20
+"""By when an answer comes: the call's own bound, and as much again as a busy machine may need."""
 DURABLE = OPTIONS | {"synchronous_commit": "on"}
 
 
@@ -110,7 +112,7 @@ async def test_the_sqlite_file_is_away(here: World, tmp_path: Path) -> None:
     answer = await visitor.send("POST", path, key, json=body)
     assert answer.status_code == 503
     assert answer.json()["code"] in {"database_unavailable", "temporal_unavailable"}
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < BOUND_SECONDS + BUSY_SECONDS
     holder.kill()
     await holder.wait()
     await case.person(REVIEWERS[0]).until_done("review", lambda v: v.post(path, body, key=key))

@@ -24,10 +24,10 @@ from domain.vetting import ChecklistItem
 from engine import processes
 from engine.papers import paper
 from engine.visitors import Entrance, Refusal, Visitor, entrance
-from tests.faults.processes import Nursery, Victim, alive
+from tests.faults.processes import START_SECONDS, Nursery, Victim, alive
 from tests.support.temporal import PrivateTemporal
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 """How long people go on trying; longer than any outage here, and than a killed request holds its key."""
 CALL_SECONDS = 3.0
 HOST = "people.example"
@@ -68,7 +68,7 @@ class World:
 
     async def serves(self) -> None:
         """Return once the API answers."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_SECONDS
         async with httpx2.AsyncClient() as http:
             while True:
                 assert alive(self.api.pid), processes.tail(self.api.log, 30)
@@ -278,6 +278,20 @@ class Application:
         )
         found = await self.world.rows(statement.where(mails.c.process_id == self.process))
         return Counter((template, "applicant" if name == self.name else name) for template, name in found)
+
+    async def roll_mailed(self) -> None:
+        """Wait until everybody on the roll of its ballot, if there is one, has the mail about it."""
+        voters = select(func.count()).select_from(
+            ballot_roll.join(applications, applications.c.ballot_id == ballot_roll.c.ballot_id)
+        )
+        roll = (await self.world.rows(voters.where(applications.c.id == self.id)))[0][0]
+        opened = select(func.count()).where(
+            mails.c.process_id == self.process, mails.c.template == "ballot_opened"
+        )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (queued := (await self.world.rows(opened))[0][0]) < roll:
+            assert time.monotonic() < deadline, f"{queued} of {roll} have the mail"
+            await asyncio.sleep(0.05)
 
     async def holds(self) -> None:
         """Assert what holds whatever was killed: every acknowledged step is there, and there once."""

@@ -62,7 +62,7 @@ async def counts(database: Database) -> dict[str, int]:
     return await database.read(lambda conn: {row[0]: row[1] for row in conn.execute(statement)})
 
 
-async def until(check: Callable[[dict[str, int]], bool], database: Database, seconds: float = 60) -> None:
+async def until(check: Callable[[dict[str, int]], bool], database: Database, seconds: float = 180) -> None:
     ends = asyncio.get_running_loop().time() + seconds
     while not check(await counts(database)):
         assert asyncio.get_running_loop().time() < ends, await counts(database)

@@ -17,7 +17,7 @@ def _path(url: str) -> str:
 async def writes_held(url: str) -> AsyncIterator[None]:
     """Hold the one write lock of a SQLite database: whoever writes waits until the block ends."""
     connection = sqlite3.connect(_path(url), isolation_level=None)
-    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA busy_timeout = 60000")
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -21,7 +21,7 @@ import psycopg
 from engine import processes
 
 INSTALL_SECONDS = 300
-START_SECONDS = 30
+START_SECONDS = 120
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "fsync": "off",
@@ -183,7 +183,7 @@ def _initdb(programs: Path, data: Path, user: str) -> None:
     command += ["--locale=C.UTF-8"]
     as_user = user if os.geteuid() == 0 else None
     done = subprocess.run(
-        command, user=as_user, capture_output=True, text=True, timeout=60, check=False, cwd="/"
+        command, user=as_user, capture_output=True, text=True, timeout=120, check=False, cwd="/"
     )
     if done.returncode != 0:
         raise PostgresMissing(f"initdb failed: {done.stderr.strip()}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +14,17 @@ from temporalio.client import Client
 from engine import processes
 from engine.temporal_binary import locate
 from engine.temporal_client import connect
+from engine.temporal_command import command_line
 from engine.temporal_server import (
     DevServer,
     ensure_search_attributes,
     spawn_dev_server,
-    start_dev_server,
     wait_until_serving,
 )
 from settings import Settings
+
+START_SECONDS = 120.0
+REGISTER_SECONDS = 60.0
 
 
 @dataclass
@@ -31,9 +35,19 @@ class SharedTemporal:
 
     @classmethod
     def start(cls, directory: Path) -> "SharedTemporal":
-        """Start it on a free port; its log is kept in `directory`."""
-        program = locate(print).path
-        return cls(start_dev_server(program, port=processes.free_port(), log=directory / "temporal.log"))
+        """Start it on a free port, without the workers that a server keeps for the schedules and batch
+        operations of each namespace: hundreds of namespaces would keep it busy. Its log is in `directory`.
+        """
+        port, log = processes.free_port(), directory / "temporal.log"
+        command = command_line(locate(print).path, port, None, None)
+        command += ["--dynamic-config-value", "worker.perNamespaceWorkerCount=0"]
+        server = DevServer(processes.spawn(command, {}, log), port, None, log)
+        try:
+            asyncio.run(wait_until_serving(server.address, seconds=START_SECONDS))
+        except BaseException:
+            server.stop()
+            raise
+        return cls(server)
 
     def describe(self) -> dict[str, str]:
         return {"address": self.server.address}
@@ -62,7 +76,7 @@ class PrivateTemporal:
             log=self.directory / "temporal.log",
             db_file=self.directory / "temporal.db",
         )
-        await wait_until_serving(self.address)
+        await wait_until_serving(self.address, seconds=START_SECONDS)
 
     def kill(self) -> None:
         """SIGKILL it, as a power cut would."""
@@ -83,9 +97,9 @@ async def new_namespace(address: str, namespace: str) -> Client:
     """
     default = await Client.connect(address)
     day = Duration(seconds=int(timedelta(days=1).total_seconds()))
-    await default.workflow_service.register_namespace(
-        RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=day)
-    )
+    request = RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=day)
+    # The server takes only so many a second.
+    await default.workflow_service.register_namespace(request, retry=True)
     client = await connect(Settings(temporal_address=address, temporal_namespace=namespace))
     await _registered(client)
     return client
@@ -93,7 +107,8 @@ async def new_namespace(address: str, namespace: str) -> Client:
 
 async def _registered(client: Client) -> None:
     """Register the search attributes; the new namespace may be unknown to the server's cache for a moment."""
-    for _ in range(100):
+    deadline = time.monotonic() + REGISTER_SECONDS
+    while time.monotonic() < deadline:
         problems: list[str] = []
         if await ensure_search_attributes(client, problems.append):
             return

@@ -52,7 +52,7 @@ from worker import vetting_worker
 from workflows.vetting import VettingWorkflow
 
 FULL_CHECKLIST = dict.fromkeys(ChecklistItem, True)
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 120.0
 
 
 async def until(probe: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
@@ -279,7 +279,9 @@ class Case:
 
     async def skip(self, **delta: float) -> StatusView:
         """Move the process's clock and return where it stands."""
-        await advance(self.community.client, self.process_id, timedelta(**delta))
+        await advance(
+            self.community.client, self.process_id, timedelta(**delta), seconds=2 * PATIENCE_SECONDS
+        )
         return await self.status()
 
     async def skip_to(self, at: datetime) -> StatusView:

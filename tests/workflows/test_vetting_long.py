@@ -18,7 +18,7 @@ from engine.temporal_server import wait_until_serving
 from tests.support.community import Community
 from tests.support.held import inserts_failing, writes_held
 from tests.support.temporal import new_namespace
-from tests.support.vetting import Case, community, new_case, until
+from tests.support.vetting import PATIENCE_SECONDS, Case, community, new_case, until
 from tests.workflows.paths import SHORT
 
 EVENTS_BEFORE_SUGGESTION = 60
@@ -114,7 +114,7 @@ async def test_deciding_at_the_moment_of_going_on_as_new(
             await case.review(here.reviewers[0])
             for member in here.members[:steps_before]:
                 await case.declare_conflict(member)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await case.review(here.reviewers[1])
             await case.agrees()
             assert (await case.status()).stage is Stage.VOTING

@@ -15,7 +15,7 @@ from engine.temporal_client import connect
 from engine.timeskip import TimeSkippingError
 from settings import Settings
 from tests.support.community import Community
-from tests.support.vetting import Case, new_case
+from tests.support.vetting import PATIENCE_SECONDS, Case, new_case
 from tests.workflows.paths import SHORT
 from worker import vetting_worker
 
@@ -44,7 +44,7 @@ steps = st.lists(st.tuples(st.sampled_from(sorted(ACTS)), st.integers(0, 17)), m
 async def attempt(case: Case, name: str, number: int) -> None:
     """Do it, if it is allowed; anything but a refusal or an ended process is a failure."""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await ACTS[name](case, number)
     except (WorkflowUpdateFailedError, RPCError, TimeSkippingError, IndexError):
         # Refused, over already, or no ballot to vote in.
