@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.campaigns.terms import Refusal as CampaignRefusal
 from domain.vetting import Refusal
-from locales import translate
+from locales import translate, word
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -147,6 +147,11 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.values = values
 
+    def _words(self, locale: str) -> dict[str, Any]:
+        """Return the values, and besides the stage in words."""
+        stage = self.values.get("stage")
+        return self.values | ({"stage_text": word(locale, "stage", stage)} if stage else {})
+
     def document(self, locale: str, request_id: str | None = None) -> ProblemDocument:
         """Return the document in the language that serves ``locale``."""
         return ProblemDocument(
@@ -154,7 +159,7 @@ class Problem(Exception):
             type=f"/docs#problem-{self.code}",
             title=translate(locale, f"problem.{self.code}.title"),
             status=self.status,
-            detail=translate(locale, f"problem.{self.code}.detail", **self.values),
+            detail=translate(locale, f"problem.{self.code}.detail", **self._words(locale)),
             code=self.code,
             request_id=request_id,
             errors=list(self.errors) or None,

@@ -20,7 +20,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "process": ("流程", "the process"),
     "signed_in": ("用邮件里的一次性链接登录", "signs in by the single-use link in a mail"),
     "drafted": ("写下草稿，上传 {count} 份材料", "writes a draft and uploads {count} documents"),
-    "submitted": ("提交申请：{next}", "hands it in: {next}"),
+    "submitted": ("提交申请；若无人处理：{next}", "hands it in; if nothing happens: {next}"),
     "changes": ("领取申请，请求补充：“{note}”", "claims it and asks for changes: “{note}”"),
     "letter": ("收到邮件《{subject}》", "gets the mail “{subject}”"),
     "resubmitted": ("改好了，重新提交（第 {round} 轮评审）", "answers and hands it in again (round {round})"),

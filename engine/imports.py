@@ -5,7 +5,7 @@ A file can be imported again at any time: what is there already stays as it is.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -26,6 +26,9 @@ from engine.csv_files import BadLine, Columns, Line, read_csv
 Model = TypeVar("Model", bound=BaseModel)
 
 CHUNK: Final = 1_000
+
+# A day without a time is its first moment in UTC; in the easternmost zone it began this much before.
+EASTERNMOST: Final = timedelta(hours=14)
 
 MEMBER_COLUMNS: Final = Columns(
     required=("email", "name"),
@@ -112,7 +115,8 @@ async def import_members(db: Database, path: Path, now: datetime, run: Import) -
     ``DatabaseUnavailable``; what was read until then is in.
     """
     lines = run.parse(read_csv(path, MEMBER_COLUMNS, run.on_progress), MemberIn)
-    rows = (line for line in lines if run.once(line.number, normalise_email(line.row.email)))
+    past = (line for line in lines if _has_joined(line, now, run))
+    rows = (line for line in past if run.once(line.number, normalise_email(line.row.email)))
     invited: list[_Invited] = []
     for chunk in chunked(rows, CHUNK):
         members = [line.row for line in chunk]
@@ -125,6 +129,15 @@ async def import_members(db: Database, path: Path, now: datetime, run: Import) -
         for guest in unknown:
             run.refuse(guest.number, "invited_by: nobody here has that address; imported without it")
     return run
+
+
+def _has_joined(line: Parsed[MemberIn], now: datetime, run: Import) -> bool:
+    """Tell whether a member joined by ``now`` (UTC); tells of it otherwise."""
+    joined_at = line.row.joined_at
+    if joined_at is None or joined_at <= now + EASTERNMOST:
+        return True
+    run.refuse(line.number, f"joined_at: {joined_at.isoformat()} is in the future")
+    return False
 
 
 class _Invited(NamedTuple):
@@ -173,7 +186,7 @@ def _new_person(member: MemberIn, now: datetime) -> people.NewPerson:
         display_name=member.name,
         locale=member.locale,
         time_zone=member.time_zone,
-        joined_at=member.joined_at or now,
+        joined_at=min(member.joined_at or now, now),
     )
 
 

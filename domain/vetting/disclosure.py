@@ -8,10 +8,13 @@ those who said so are the reasons that the applicant must be able to read.
 from collections.abc import Sequence
 from enum import StrEnum
 
-INTERNAL = frozenset({"claimed", "released", "conflict_declared"})
+INTERNAL = frozenset({"claimed", "released", "conflict_declared", "opinion_dropped"})
 OPINION_GIVEN = "opinion_given"
 
 _OPINIONS = frozenset({"review_approve", "review_reject"})
+_ROUND_BEGINS = frozenset(
+    {"submitted", "resubmitted", "appeal_overturned", "review_passed", "review_request_changes"}
+)
 _NOTES_TOLD = frozenset(
     {
         "review_request_changes",
@@ -48,7 +51,8 @@ def _round_rejected(code: str, so_far: bool) -> bool:
     """Follow the timeline backwards: the opinions before a rejection belong to it until their round began."""
     if code == "rejected":
         return True
-    if code in {"submitted", "resubmitted", "appeal_overturned", "review_passed", "review_request_changes"}:
+    # Whose opinion was dropped, codes do not tell: those before it stay untold.
+    if code == "opinion_dropped" or code in _ROUND_BEGINS:
         return False
     return so_far
 

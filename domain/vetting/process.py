@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.mail import MailTemplate
-from domain.vetting import ends, review, trial, vote
+from domain.vetting import ends, lateness, review, trial, vote
 from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, Refused, VettingState
 from domain.vetting.terms import AppealDecision, Refusal, Status
 
@@ -26,11 +26,20 @@ _ANSWERS = {
 }
 
 
-def ring(state: VettingState, alarm: Alarm, now: datetime) -> Effects:
-    """Act on ``alarm``; refused if the state has moved on and dropped it meanwhile."""
+def ring(state: VettingState, alarm: Alarm, now: datetime, *, late: bool = False) -> Effects:
+    """Act on ``alarm``; refused if the state has moved on and dropped it meanwhile.
+
+    One that rings ``late`` reminds nobody of what is past already.
+    """
     if alarm not in state.alarms:
-        raise Refused(Refusal.WRONG_STAGE)
-    return _ANSWERS[alarm.kind](state, alarm, now)
+        raise Refused(Refusal.WRONG_STAGE, stage=state.stage.value)
+    if late and lateness.overtaken(state, alarm, now):
+        state.drop(alarm)
+        return Effects()
+    effects = _ANSWERS[alarm.kind](state, alarm, now)
+    if late:
+        lateness.pass_over_missed(state, alarm, now)
+    return effects
 
 
 def decide_appeal(

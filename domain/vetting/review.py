@@ -155,8 +155,14 @@ def release(state: VettingState, actor_id: str, is_lead: bool, now: datetime) ->
     return effects
 
 
-def declare_conflict(state: VettingState, actor_id: str, now: datetime) -> Effects:
-    """Step aside for a conflict of interest: the hold ends and this person cannot decide any more."""
+def declare_conflict(
+    state: VettingState, actor_id: str, now: datetime, *, opinion_counts: bool = False
+) -> Effects:
+    """Step aside for a conflict of interest: the hold ends and this person cannot decide any more.
+
+    An opinion given earlier in a round that is still open no longer counts, and somebody else gives one,
+    unless ``opinion_counts``, as it did in processes of the first days.
+    """
     if state.closed:
         raise Refused(Refusal.NOT_OPEN)
     effects = Effects(conflict_of=actor_id)
@@ -166,7 +172,20 @@ def declare_conflict(state: VettingState, actor_id: str, now: datetime) -> Effec
     if state.claimed_by == actor_id:
         state.claimed_by = None
     state.note(effects, now, "conflict_declared", actor_id)
+    if state.stage in REVIEW_STAGES and not opinion_counts:
+        _drop_opinion(state, effects, actor_id, now)
     return effects
+
+
+def _drop_opinion(state: VettingState, effects: Effects, actor_id: str, now: datetime) -> None:
+    """Take back what somebody who has stepped aside said in this round, and wait for one opinion more."""
+    left = tuple(opinion for opinion in state.opinions if opinion.reviewer_id != actor_id)
+    if left == state.opinions:
+        return
+    state.opinions, held_by = left, state.claimed_by
+    state.note(effects, now, "opinion_dropped", round=state.round)
+    await_reviewer(state, effects, Stage.SECOND_REVIEW if left else Stage.FIRST_REVIEW, now)
+    state.claimed_by = held_by
 
 
 def review(state: VettingState, request: Review, now: datetime) -> Effects:

@@ -286,13 +286,13 @@ class VettingState(BaseModel):
     def done(self, order: Order) -> None:
         """Take ``order`` off the list; one that is no longer there has lost its cause and is refused."""
         if order not in self.orders:
-            raise Refused(Refusal.WRONG_STAGE)
+            raise Refused(Refusal.WRONG_STAGE, stage=self.stage.value)
         self.orders = tuple(other for other in self.orders if other != order)
 
     def drop(self, alarm: Alarm) -> None:
         """Take ``alarm`` off the list; an alarm that is no longer there is refused."""
         if alarm not in self.alarms:
-            raise Refused(Refusal.WRONG_STAGE)
+            raise Refused(Refusal.WRONG_STAGE, stage=self.stage.value)
         self.alarms = tuple(other for other in self.alarms if other != alarm)
 
     def note(

@@ -60,7 +60,7 @@ def _start_period(state: VettingState, number: int, now: datetime, days: int) ->
 
 def _ends_at(state: VettingState) -> datetime:
     if state.period is None:
-        raise Refused(Refusal.WRONG_STAGE)
+        raise Refused(Refusal.WRONG_STAGE, stage=state.stage.value)
     return state.period.ends_at
 
 
@@ -146,7 +146,7 @@ def _await_decision(state: VettingState, effects: Effects, now: datetime, why: s
 
 def _advice(state: VettingState) -> ProbationDecision:
     if state.evaluation is None:
-        raise Refused(Refusal.WRONG_STAGE)
+        raise Refused(Refusal.WRONG_STAGE, stage=state.stage.value)
     return state.evaluation.recommendation
 
 
@@ -194,13 +194,13 @@ def _failed_for(state: VettingState) -> tuple[ReasonCode, ...]:
 def _require_period(state: VettingState, period: int, *also: Stage) -> None:
     state.require(*PROBATION_STAGES, *also)
     if state.period is None or state.period.number != period:
-        raise Refused(Refusal.WRONG_STAGE)
+        raise Refused(Refusal.WRONG_STAGE, stage=state.stage.value)
 
 
 def measured(state: VettingState, now: datetime) -> tuple[datetime, datetime]:
     """Return the span (UTC) of the current period as far as it has gone at ``now``."""
     if state.period is None:
-        raise Refused(Refusal.WRONG_STAGE)
+        raise Refused(Refusal.WRONG_STAGE, stage=state.stage.value)
     return state.period.starts_at, min(now, state.period.ends_at)
 
 

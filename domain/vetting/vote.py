@@ -36,7 +36,7 @@ def begin(state: VettingState, now: datetime) -> None:
 def _current(state: VettingState, ballot_id: str) -> BallotState:
     state.require(*VOTE_STAGES)
     if state.ballot is None or state.ballot.id != ballot_id:
-        raise Refused(Refusal.WRONG_STAGE)
+        raise Refused(Refusal.WRONG_STAGE, stage=state.stage.value)
     return state.ballot
 
 
@@ -76,7 +76,7 @@ def ring(state: VettingState, alarm: Alarm, now: datetime) -> Effects:
     effects = Effects()
     ballot = state.ballot
     if ballot is None:
-        raise Refused(Refusal.WRONG_STAGE)
+        raise Refused(Refusal.WRONG_STAGE, stage=state.stage.value)
     if alarm.kind is AlarmKind.BALLOT_REMINDER:
         state.note(effects, now, "voters_reminded", ballot_id=ballot.id)
         order = Order(

@@ -40,7 +40,13 @@ def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr
-    for step in ("signs in by", "asks for changes", "vote in secret (14)", "find all 14 receipts"):
+    for step in (
+        "signs in by",
+        "hands it in; if nothing happens: the reviewer",
+        "asks for changes",
+        "vote in secret (14)",
+        "find all 14 receipts",
+    ):
         assert step in told.stdout
     assert told.stdout.count("questions answered in time") == 8
     assert "is certified for: reading" in told.stdout

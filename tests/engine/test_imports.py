@@ -87,6 +87,14 @@ async def test_members_come_in_once(importing: Importing, db: Database):
     assert await db.read(lambda conn: people.roles(conn, an.id)) == {Role.MEMBER}
 
 
+async def test_today_is_no_future_wherever_it_has_begun(importing: Importing):
+    content = "email,name,joined_at\nan@kameng.org,An,2026-06-01\nbo@kameng.org,Bo,2026-06-01T14:00:00Z\n"
+    assert await importing.members(content + "cy@kameng.org,Cy,2026-06-01T14:00:01Z\n") == (2, 0, 1)
+    for name in ("an", "bo"):
+        assert (await importing.person(f"{name}@kameng.org")).joined_at == NOW
+    assert [(line.number, line.reason.partition(":")[0]) for line in importing.bad] == [(4, "joined_at")]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -121,13 +129,14 @@ async def test_every_bad_row_is_named_and_the_good_ones_are_in(importing: Import
         "m@kameng.org,M\x1b[31m\n"
         'n@kameng.org,"N"x\n'
         "o@kameng.org,O\n"
+        "q@kameng.org,Q,en,UTC,2026-06-03\n"
     ).encode() + b"p@kameng.org,\xc3\x28\n"
     added, _, bad = await importing.members(content)
     # j is in, though without the inviter that nobody knows.
     assert added == 3
-    assert bad == 17
+    assert bad == 18
     lines = [line.number for line in importing.bad]
-    assert sorted(lines) == [3, 4, 5, *range(7, 19), 19, 21]
+    assert sorted(lines) == [3, 4, 5, *range(7, 19), 19, 21, 22]
     reasons = {line.number: line.reason for line in importing.bad}
     assert reasons[3].startswith("email: not a mail address")
     assert reasons[4] == "name: a value is needed"
@@ -136,9 +145,10 @@ async def test_every_bad_row_is_named_and_the_good_ones_are_in(importing: Import
     assert reasons[13] == "invited_by: nobody invites oneself"
     assert reasons[14] == "the same mailbox as in line 2"
     assert reasons[15] == "invited_by: nobody here has that address; imported without it"
-    assert "UTF-8" in reasons[21]
+    assert reasons[21] == "joined_at: 2026-06-03T00:00:00+00:00 is in the future"
+    assert "UTF-8" in reasons[22]
     assert all("\n" not in reason for reason in reasons.values())
-    assert await importing.members(content) == (0, 3, 17)
+    assert await importing.members(content) == (0, 3, 18)
 
 
 @pytest.mark.parametrize(

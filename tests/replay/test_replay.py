@@ -13,10 +13,12 @@ from temporalio.worker import Replayer
 
 from tests.replay.hasty import Hasty
 from tests.replay.record import HISTORIES
-from tests.workflows import paths_later, paths_review
+from tests.workflows import paths_conflict, paths_late, paths_later, paths_review
 from tests.workflows.paths import PATHS
 from workflows.vetting import VettingWorkflow
 
+assert paths_conflict
+assert paths_late
 assert paths_later
 assert paths_review
 STORED = sorted(HISTORIES.glob("*.json"))

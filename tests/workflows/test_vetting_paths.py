@@ -7,9 +7,11 @@ from temporalio.client import Client
 
 from tests.support.community import Community
 from tests.support.vetting import community, new_case
-from tests.workflows import paths_later, paths_review
+from tests.workflows import paths_conflict, paths_late, paths_later, paths_review
 from tests.workflows.paths import PATHS, Path, Watched
 
+assert paths_conflict
+assert paths_late
 assert paths_later
 assert paths_review
 

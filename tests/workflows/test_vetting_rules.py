@@ -85,8 +85,15 @@ async def changing(case: Case) -> None:
 
 
 async def voting(case: Case) -> None:
+    """Open the vote, and wait for the last step of its own: the mail to the roll."""
     await case.submit()
     await case.approve()
+
+    async def mailed() -> bool:
+        # Submitted, two opinions, opened, mailed.
+        return (await case.status()).revision >= 5
+
+    await until(mailed)
 
 
 async def on_probation(case: Case) -> None:
