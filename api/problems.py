@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.campaigns.requirements import Unmet
+from domain.campaigns.streaks import MakeUpRefusal
 from domain.campaigns.terms import Refusal as CampaignRefusal
 from domain.vetting import Refusal
 from locales import translate, word
@@ -39,6 +41,8 @@ _CAMPAIGN_REFUSALS = {refusal.value: 409 for refusal in CampaignRefusal} | {
     CampaignRefusal.TOO_LONG.value: 422,
 }
 
+_CHECK_IN_REFUSALS = {refusal.value: 409 for refusal in MakeUpRefusal} | {code.value: 422 for code in Unmet}
+
 STATUS_OF: dict[str, int] = {
     "unreadable_body": 400,
     "bad_request": 400,
@@ -56,6 +60,9 @@ STATUS_OF: dict[str, int] = {
     "link_other_browser": 403,
     "scope_not_allowed": 403,
     "not_on_roll": 403,
+    "not_enrolled": 403,
+    "invitation_required": 403,
+    "enrolment_barred": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "request_in_progress": 409,
@@ -70,6 +77,9 @@ STATUS_OF: dict[str, int] = {
     "ballot_closed": 409,
     "ballot_open": 409,
     "already_voted": 409,
+    "waiting_for_a_place": 409,
+    "enrolment_closed": 409,
+    "campaign_full": 409,
     "violation_settled": 409,
     "policy_changed": 409,
     "points_insufficient": 409,
@@ -97,6 +107,7 @@ STATUS_OF: dict[str, int] = {
     "time_skipping_unavailable": 503,
     **_REFUSALS,
     **_CAMPAIGN_REFUSALS,
+    **_CHECK_IN_REFUSALS,
 }
 """Every code there is and its HTTP status. Each has a title and a detail in every language."""
 

@@ -9,6 +9,7 @@ from api.routes import (
     campaigns,
     contributions,
     dev,
+    enrolments,
     health,
     leaders,
     mail,
@@ -27,6 +28,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
     """
     api = [
         ballots.router,
+        enrolments.router,
         applications.router,
         me.router,
         points.router,
