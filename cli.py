@@ -107,6 +107,7 @@ def _add_data_commands() -> None:
     imports.command("members")(data_commands.import_members_command)
     imports.command("contributions")(data_commands.import_contributions_command)
     admin.command("create")(data_commands.create_admin_command)
+    admin.command("reset-second-factor")(data_commands.reset_second_factor_command)
 
 
 def main(arguments: list[str] | None = None) -> Any:

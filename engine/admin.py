@@ -1,17 +1,23 @@
-"""Administration from the command line: the first people with staff roles."""
+"""Administration from the command line: the first people with staff roles, and lost second factors."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Connection
 
+from contracts.mail import MailRequest
 from contracts.members import MemberIn
 from db.database import Database
-from db.repositories import people
+from db.repositories import access, mail, people, second_factors
+from domain.ids import new_id
+from domain.mail import MailTemplate
 from domain.people import CERTIFIED_ROLES, DEFAULT_LOCALE, Person, Role
 from engine.errors import EngineError
+
+log = structlog.get_logger(__name__)
 
 
 class Granted(BaseModel):
@@ -62,3 +68,27 @@ def _grant(conn: Connection, given: MemberIn, roles: tuple[Role, ...], now: date
     )
     fresh = tuple(role for role in roles if people.grant_role(conn, person.id, role, now))
     return Granted(person=person, created=created, roles=fresh)
+
+
+async def reset_second_factor(db: Database, email: str, now: datetime) -> int:
+    """Remove the second factor of ``email`` and end every session; return how many there were.
+
+    The person enrols anew at the next sign-in and is written to; API tokens count as not having passed one.
+    The log keeps the account's id. Raises ``EngineError`` if nobody or nothing is there to reset.
+    """
+    person_id, ended = await db.write(partial(_reset, email=email, now=now))
+    log.info("second factor reset", person_id=person_id, sessions_ended=ended)
+    return ended
+
+
+def _reset(conn: Connection, email: str, now: datetime) -> tuple[str, int]:
+    person = people.get_by_email(conn, email)
+    if person is None:
+        raise EngineError("nobody has that address")
+    if not second_factors.remove(conn, person.id):
+        raise EngineError("that account has no second factor")
+    access.forget_second_factor(conn, person.id)
+    template = MailTemplate.SECOND_FACTOR_CHANGED
+    request = MailRequest(key=f"{template.value}:{new_id()}", template=template, person_id=person.id)
+    mail.queue(conn, [request], now)
+    return person.id, access.end_sessions(conn, person.id)

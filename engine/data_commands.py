@@ -1,4 +1,4 @@
-"""Commands that work on the database: ``kameng migrate``, ``kameng import …``, ``kameng admin create``."""
+"""Commands that work on the database: ``kameng migrate``, ``kameng import …``, ``kameng admin …``."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,10 +14,11 @@ from db import migrate
 from db.database import Database
 from db.errors import DatabaseUnavailable
 from domain.people import DEFAULT_LOCALE
-from engine.admin import Granted, create_admin
+from engine.admin import Granted, create_admin, reset_second_factor
 from engine.csv_files import BadLine
 from engine.errors import EngineError
 from engine.imports import Import, import_contributions, import_members
+from engine.logs import configure_logging
 from settings import load_settings
 
 T = TypeVar("T")
@@ -58,6 +59,15 @@ def create_admin_command(
     )
     given = ", ".join(role.value for role in granted.roles) or "nothing new"
     typer.echo(f"{granted.person.email} ({'new' if granted.created else 'already there'}): {given}")
+
+
+def reset_second_factor_command(
+    email: Annotated[str, typer.Argument(help="The address of the account whose second factor was lost.")],
+) -> None:
+    """Remove a lost second factor and end every session of the account; its next sign-in enrols anew."""
+    configure_logging(load_settings())
+    ended = _run(lambda db: reset_second_factor(db, email, datetime.now(UTC)))
+    typer.echo(f"The second factor is gone; {ended} sessions ended. The next sign-in asks to set one up.")
 
 
 def _import(file: Path, importer: Importer) -> None:
