@@ -61,11 +61,11 @@ class Reader:
 
     def t(self, msgid: str, **values: Any) -> str:
         """Return the message ``msgid`` of the catalogue."""
-        return translate(self.locale, msgid, **values)
+        return translate(self.locale, msgid, **values) if values else _plain(self.locale, msgid)
 
     def word(self, family: str, value: str) -> str:
         """Return a code in words (``word('status', 'draft')``)."""
-        return word(self.locale, family, value)
+        return _word(self.locale, family, value)
 
     def done(self, code: str) -> str:
         """Return what has just been done in words; nothing for a code that a stranger made up."""
@@ -102,6 +102,17 @@ class Reader:
     def percent(self, value: float) -> str:
         """Return a share as a percentage, to one decimal where it matters."""
         return numbers.format_percent(value, format="#,##0.#%", locale=self._babel)
+
+
+# A page says several hundred things, most of them what the page before said.
+@lru_cache(maxsize=8192)
+def _plain(locale: str, msgid: str) -> str:
+    return translate(locale, msgid)
+
+
+@lru_cache(maxsize=1024)
+def _word(locale: str, family: str, value: str) -> str:
+    return word(locale, family, value)
 
 
 @lru_cache(maxsize=2048)
