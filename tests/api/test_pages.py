@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import insert
 
-from api.pages.rendering import environment
+from api.pages.rendering import Reader, environment
+from db.tables.people import leaders
 from domain.people import Role
 from engine.processes import free_port
 from locales import translate
@@ -153,6 +156,68 @@ async def test_a_save_by_script_says_why_it_was_refused(api: Api) -> None:
     assert refused.status_code == 422
     assert refused.text
     assert (await user.get(f"/applications/{draft['id']}")).json()["statement"] == "x" * 60
+
+
+async def test_the_last_words_before_leaving_are_kept_beside_a_save_under_way(api: Api) -> None:
+    """Whichever of the two arrives first, the later words stand; other edits are not overwritten."""
+    client = await browser(api, SITE)
+    user = await _signed_in(api, client, "applicant")
+    draft = await complete_draft(user)
+    at, version = f"/applications/{draft['id']}/edit/statement", draft["edit_version"]
+
+    async def save(text: str, seen: int, how: str) -> int:
+        fields = {"statement": text * 60, "edit_version": str(seen)}
+        return (await client.post(at, data=fields, headers={"X-Autosave": how})).status_code
+
+    async def statement() -> str:
+        return str((await user.get(f"/applications/{draft['id']}")).json()["statement"])[0]
+
+    assert [await save("a", version, "typing"), await save("b", version, "leaving")] == [204, 204]
+    assert await statement() == "b"
+    version += 2
+    assert [await save("d", version, "leaving"), await save("c", version, "typing")] == [204, 409]
+    assert await statement() == "d"
+    assert await save("e", version - 2, "leaving") == 409
+    assert await statement() == "d"
+
+
+async def test_the_newest_leaders_stand_first(api: Api) -> None:
+    now = datetime.now(UTC)
+    for number, name in enumerate(("First", "Second", "Third")):
+        leader = await api.user(name.lower(), display_name=f"{name} Leader")
+        draft = await complete_draft(leader)
+        row = {"person_id": leader.id, "application_id": draft["id"], "tier": "certified"}
+        await api.execute(insert(leaders).values(**row, since=now + timedelta(days=[2, 3, 1][number])))
+    client = await browser(api, SITE)
+    shown = re.compile(r"(First|Second|Third) Leader")
+    for path in ("/", "/leaders"):
+        assert shown.findall((await look(client, path)).text) == ["Second", "First", "Third"], path
+    first = (await look(client, "/leaders?limit=2")).text
+    cursor = re.search(r"/leaders\?cursor=([^\"]+)", first)
+    assert shown.findall(first) == ["Second", "First"]
+    assert cursor is not None
+    assert shown.findall((await look(client, f"/leaders?cursor={cursor[1]}")).text) == ["Third"]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "english", "chinese"),
+    [
+        ({}, "just now", "刚刚"),
+        ({"seconds": -59}, "just now", "刚刚"),
+        ({"seconds": 30}, "in 1 minute", "1分钟后"),
+        ({"seconds": -100}, "2 minutes ago", "2分钟前"),
+        ({"hours": -47}, "47 hours ago", "47小时前"),
+        ({"days": 13}, "in 13 days", "13天后"),
+        ({"days": 21}, "in 3 weeks", "3周后"),
+        ({"days": -800}, "2 years ago", "2年前"),
+    ],
+)
+def test_how_far_away_is_told_in_units_that_people_use(
+    ahead: dict[str, int], english: str, chinese: str
+) -> None:
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    told = [Reader(locale, "UTC").span(now + timedelta(**ahead), now) for locale in ("en", "zh-CN")]
+    assert told == [english, chinese]
 
 
 async def test_without_temporal_the_draft_stays_and_the_page_says_so(api: Api) -> None:

@@ -84,6 +84,9 @@ async def test_the_queue_shows_filters_counts_and_says_when_it_is_empty(api: Api
     done(await send(desk.ann, at(desk, "claim")), "claimed")
     assert rows_of(await look(desk.ann, "/staff?show=mine")) == [desk.id]
     assert rows_of(await look(desk.ann, "/staff?show=unclaimed")) == []
+    for path in ("kind=nothing", "kind=REVIEW", "show=theirs"):
+        answer = await desk.ann.get(f"{SITE}/staff?{path}")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/staff"), path
     await api.execute(update(applications).values(next_deadline=applications.c.submitted_at))
     assert "Overdue" in await look(desk.ann, "/staff")
 
@@ -210,6 +213,8 @@ async def test_probation_violations_and_the_decision(api: Api) -> None:
     text = await look(desk.ann, at(desk))
     assert "the dashed line is the target of 2" in text
     assert "Missed in 2 of 2 weeks" in text
+    assert "0 of 10 ratings" in text
+    assert "0 of 10 ratings" in await look(desk.lin, f"/applications/{desk.id}")
     report = {"verdict": "reported", "kind": "plagiarism", "note": "Copied."}
     future = await send(desk.ann, at(desk, "violations"), **report, occurred_at="2199-01-01T00:00")
     assert future.status_code == 422
