@@ -1,8 +1,7 @@
 """Leaderboards: a page is one run of an index, wherever it begins, and everybody who is tied shares a place.
 
 Shown is who takes part with an open account and has something to show; the leader stays out of the own
-campaign's boards. Conditions on the status are written into the statements, not bound: only so can an
-index that holds active members alone be used.
+campaign's boards.
 """
 
 from typing import Any, NamedTuple
@@ -45,11 +44,12 @@ _ORDER: dict[Board, tuple[Any, Any]] = {
     Board.STREAK: (enrolments.c.best_streak, enrolments.c.days_done),
     Board.INVITATIONS: (enrolments.c.friends_activated, enrolments.c.days_done),
 }
-_TAKES_PART = enrolments.c.status == literal_column(f"'{Place.ACTIVE.value}'")
-_OPEN_ACCOUNT = people.c.status == literal_column(f"'{PersonStatus.ACTIVE.value}'")
+_OPEN_ACCOUNT = people.c.status == PersonStatus.ACTIVE.value
 _CLOSED_ACCOUNT = people.c.status.in_(
-    [literal_column(f"'{status.value}'") for status in PersonStatus if status is not PersonStatus.ACTIVE]
+    [status.value for status in PersonStatus if status is not PersonStatus.ACTIVE]
 )
+# Written, not bound: only so is an index used that holds none of those with nothing.
+_NOTHING: ColumnElement[int] = literal_column("0")
 
 
 def page(
@@ -63,6 +63,7 @@ def page(
             select(
                 value.label("value"), second.label("second"), enrolments.c.person_id, people.c.display_name
             )
+            .select_from(enrolments)
             .join(people, and_(people.c.id == enrolments.c.person_id, _OPEN_ACCOUNT))
             .where(*_on_board(campaign_id, leader_id, value), *begin)
             .order_by(value.desc(), second.desc(), enrolments.c.person_id)
@@ -77,8 +78,8 @@ def page(
 def _on_board(campaign_id: str, leader_id: str, value: Any) -> list[ColumnElement[bool]]:
     return [
         enrolments.c.campaign_id == campaign_id,
-        _TAKES_PART,
-        value > literal_column("0"),
+        enrolments.c.status == Place.ACTIVE.value,
+        value > _NOTHING,
         enrolments.c.person_id != leader_id,
     ]
 

@@ -52,7 +52,7 @@ campaigns = Table(
     # Each amnesty is a batch: its days, who declared it and when, and how many members it changed.
     Column("seats_taken", Integer, nullable=False, default=0),
     Column("last_in_line", Integer, nullable=False, default=0),
-    Column("amnesties", Json, nullable=False, default=lambda: []),
+    Column("amnesties", Json, nullable=False, default=list),
     Column("policy_version", Integer),
     Column("clock_offset_seconds", Float, nullable=False, default=0.0),
     Column("submitted_at", UtcDateTime),
@@ -91,32 +91,30 @@ enrolments = Table(
     sqlite_with_rowid=False,
 )
 
-_ACTIVE = text("status = 'active'")
-_HAS_FRIENDS = text("status = 'active' AND friends_activated > 0")
+_HAS_FRIENDS = text("friends_activated > 0")
 _IN_LINE = text("status = 'waiting'")
 
-# The boards in the order that they are shown in, so that a page is one run of an index.
+# The boards in the order that they are shown in: a page is one run of an index, and so is who is ahead.
 Index(
     "ix_enrolments_days",
     enrolments.c.campaign_id,
+    enrolments.c.status,
     enrolments.c.days_done.desc(),
     enrolments.c.best_streak.desc(),
     enrolments.c.person_id,
-    sqlite_where=_ACTIVE,
-    postgresql_where=_ACTIVE,
 )
 Index(
     "ix_enrolments_streak",
     enrolments.c.campaign_id,
+    enrolments.c.status,
     enrolments.c.best_streak.desc(),
     enrolments.c.days_done.desc(),
     enrolments.c.person_id,
-    sqlite_where=_ACTIVE,
-    postgresql_where=_ACTIVE,
 )
 Index(
     "ix_enrolments_invitations",
     enrolments.c.campaign_id,
+    enrolments.c.status,
     enrolments.c.friends_activated.desc(),
     enrolments.c.days_done.desc(),
     enrolments.c.person_id,

@@ -125,11 +125,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('enrolments', schema=None) as batch_op:
         batch_op.create_index('ix_enrolments_bulk', ['campaign_id', 'shard', 'person_id'], unique=False)
-        batch_op.create_index('ix_enrolments_days', ['campaign_id', sa.literal_column('days_done DESC'), sa.literal_column('best_streak DESC'), 'person_id'], unique=False, sqlite_where=sa.text("status = 'active'"), postgresql_where=sa.text("status = 'active'"))
+        batch_op.create_index('ix_enrolments_days', ['campaign_id', 'status', sa.literal_column('days_done DESC'), sa.literal_column('best_streak DESC'), 'person_id'], unique=False)
         batch_op.create_index('ix_enrolments_in_line', ['campaign_id', 'in_line'], unique=False, sqlite_where=sa.text("status = 'waiting'"), postgresql_where=sa.text("status = 'waiting'"))
-        batch_op.create_index('ix_enrolments_invitations', ['campaign_id', sa.literal_column('friends_activated DESC'), sa.literal_column('days_done DESC'), 'person_id'], unique=False, sqlite_where=sa.text("status = 'active' AND friends_activated > 0"), postgresql_where=sa.text("status = 'active' AND friends_activated > 0"))
+        batch_op.create_index('ix_enrolments_invitations', ['campaign_id', 'status', sa.literal_column('friends_activated DESC'), sa.literal_column('days_done DESC'), 'person_id'], unique=False, sqlite_where=sa.text('friends_activated > 0'), postgresql_where=sa.text('friends_activated > 0'))
         batch_op.create_index('ix_enrolments_person_id_campaign_id', ['person_id', 'campaign_id'], unique=False)
-        batch_op.create_index('ix_enrolments_streak', ['campaign_id', sa.literal_column('best_streak DESC'), sa.literal_column('days_done DESC'), 'person_id'], unique=False, sqlite_where=sa.text("status = 'active'"), postgresql_where=sa.text("status = 'active'"))
+        batch_op.create_index('ix_enrolments_streak', ['campaign_id', 'status', sa.literal_column('best_streak DESC'), sa.literal_column('days_done DESC'), 'person_id'], unique=False)
 
     op.create_table('settlements',
     sa.Column('campaign_id', sa.String(length=36), nullable=False),

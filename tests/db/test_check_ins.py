@@ -1,7 +1,6 @@
 """Check-ins as they are stored: counted once, whatever runs at once, and equal to a naive count."""
 
 import asyncio
-import os
 from datetime import UTC, datetime
 
 import pytest
@@ -287,7 +286,7 @@ ACTS = st.sampled_from(["check_in", "make_up", "leave", "come_back", "amnesty", 
 
 
 @settings(
-    max_examples=int(os.environ.get("KAMENG_EXAMPLES", "12")),
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
