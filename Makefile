@@ -4,7 +4,8 @@ BIN := .venv/bin
 DATA ?= .data
 PORT ?= 8000
 TESTS ?= tests
-JOBS ?= 2
+# Tests wait for processes and clocks as much as they compute: more of them than cores.
+JOBS ?= 4
 
 .PHONY: help run demo test check lint format unit bench doctor lock screenshots clean setup setup-tests
 
@@ -27,7 +28,7 @@ lint: setup-tests ## Format, lint, layers, dependencies and types
 	$(BIN)/vulture
 	$(BIN)/mypy .
 
-unit: setup-tests ## Run the tests alone (TESTS=tests/unit, JOBS=2)
+unit: setup-tests ## Run the tests alone (TESTS=tests/unit, JOBS=4)
 	$(BIN)/pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 format: setup-tests ## Put the code into its form

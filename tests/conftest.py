@@ -10,6 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from settings import Settings
+from tests.support.dealing import dealt
 from tests.support.lent import LentDatabases
 from tests.support.postgres import Postgres, PostgresMissing, create_database
 from tests.support.shared import shared_service
@@ -23,6 +24,12 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(("KAMENG_", "TEMPORAL_", "SENDGRID_")) or name == "DATABASE_URL":
             del os.environ[name]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under xdist, let every process begin with its share of the long tests, and one have the browser's."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = dealt(items, workers, lambda item: item.nodeid)
 
 
 @pytest.fixture(scope="session")
