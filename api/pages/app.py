@@ -73,8 +73,9 @@ def create_pages(settings: Settings, state: State) -> FastAPI:
     )
     app.state = state
     app.state.templates = environment()
+    # Taken over as they are: an included router builds its routes again and matches each of them twice.
     for router in page_routers(settings):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     app.mount("/static", _Assets(directory=_STATIC), name="static")
     errors.install(app)
     return app
