@@ -7,8 +7,10 @@ from struct import pack
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.cases import Case
 from tests.browser.conftest import NewCase, Window
 from tests.browser.guests import Guest
+from tests.support.vetting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -45,12 +47,17 @@ async def test_what_was_typed_is_there_again(open_window: Window, new_case: NewC
             guest.t("page.wizard.saved")
         )
         await field.fill("二" * 61)
-        # Away at once, before the next save.
+        # Away at once, before the next save; that one arrives while the next page is already shown.
         await guest.go("/")
+        await until(lambda: _stands(case, "二" * 61))
         await guest.go(step)
         await expect(field).to_have_value("二" * 61)
         await guest.press("page.wizard.next")
         await guest.says(guest.t("page.done.saved"))
+
+
+async def _stands(case: Case, statement: str) -> bool:
+    return bool((await case.read())["statement"] == statement)
 
 
 async def test_two_tabs_never_overwrite_each_other_unseen(open_window: Window, new_case: NewCase) -> None:
