@@ -181,8 +181,8 @@ def cast(conn: Connection, given: Sequence[Vote], now: datetime) -> list[CastVot
     outcomes = []
     for vote, own in asked:
         pair = vote.ballot_id, vote.person_id
-        counted = pair in taken and first[pair][0] is vote
-        outcomes.append(CastVote(Cast.COUNTED, own) if counted else _why_not(conn, vote, own))
+        outcomes.append(CastVote(Cast.COUNTED, own) if pair in taken else _why_not(conn, vote, own))
+        taken.discard(pair)
     return outcomes
 
 
