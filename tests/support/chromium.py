@@ -12,6 +12,7 @@ FLAGS: Final = (
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-extensions",
     "--disable-sync",
 )
 INSTALL_SECONDS: Final = 600

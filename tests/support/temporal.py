@@ -5,6 +5,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
@@ -27,6 +28,12 @@ START_SECONDS = 120.0
 REGISTER_SECONDS = 60.0
 
 
+@cache
+def program() -> Path:
+    """Path of the server; asking a server for its version takes as long as starting one."""
+    return locate(print).path
+
+
 @dataclass
 class SharedTemporal:
     """The run's one server, in memory: every test has a namespace of its own on it."""
@@ -39,7 +46,7 @@ class SharedTemporal:
         operations of each namespace: hundreds of namespaces would keep it busy. Its log is in `directory`.
         """
         port, log = processes.free_port(), directory / "temporal.log"
-        command = command_line(locate(print).path, port, None, None)
+        command = command_line(program(), port, None, None)
         command += ["--dynamic-config-value", "worker.perNamespaceWorkerCount=0"]
         server = DevServer(processes.spawn(command, {}, log), port, None, log)
         try:
@@ -71,7 +78,7 @@ class PrivateTemporal:
     async def start(self) -> None:
         """Start it, or start it again, on the same port and database, and wait until it serves."""
         self.server = spawn_dev_server(
-            locate(print).path,
+            program(),
             port=self.port,
             log=self.directory / "temporal.log",
             db_file=self.directory / "temporal.db",

@@ -12,12 +12,11 @@ from temporalio.client import Client
 from domain.policy import VettingPolicy, VotePolicy
 from domain.vetting import ProbationDecision, Stage, Status
 from engine import processes
-from engine.temporal_binary import locate
 from engine.temporal_command import command_line
 from engine.temporal_server import wait_until_serving
 from tests.support.community import Community
 from tests.support.held import inserts_failing, writes_held
-from tests.support.temporal import new_namespace
+from tests.support.temporal import new_namespace, program
 from tests.support.vetting import PATIENCE_SECONDS, Case, community, new_case, until
 from tests.workflows.paths import SHORT
 
@@ -28,7 +27,7 @@ EVENTS_BEFORE_SUGGESTION = 60
 async def impatient_client(tmp_path: Path, temporal_namespace: str) -> AsyncIterator[Client]:
     """A client of a server that suggests to continue as new after a few dozen events."""
     port = processes.free_port()
-    command = command_line(locate(print).path, port, None, None)
+    command = command_line(program(), port, None, None)
     command += [
         "--dynamic-config-value",
         f"limit.historyCount.suggestContinueAsNew={EVENTS_BEFORE_SUGGESTION}",
