@@ -23,7 +23,7 @@ UNTIL_DONE = RetryPolicy(
     maximum_interval=timedelta(minutes=1),
 )
 BULK = timedelta(hours=2)
-BULK_HEARTBEAT = timedelta(seconds=20)
+BULK_HEARTBEAT = timedelta(seconds=10)
 # A reminder that could not even be queued by then is given up visibly: the day goes on without it.
 REMINDER_GIVES_UP = timedelta(hours=2)
 

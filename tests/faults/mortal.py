@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from db.database import Database
-from worker import vetting_worker
+from worker import campaign_worker, vetting_worker
 
 T = TypeVar("T")
 
@@ -34,14 +34,19 @@ class MortalDatabase(Database):
         return value
 
 
-async def _serve(address: str, namespace: str, url: str, queue: str, last: int, ready: str) -> None:
+WORKERS = {"vetting": vetting_worker, "campaigns": campaign_worker}
+
+
+async def _serve(
+    room: str, address: str, namespace: str, url: str, queue: str, last: int, ready: str
+) -> None:
     client = await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
-    async with MortalDatabase(url, last) as db, vetting_worker(client, db, queue):
+    async with MortalDatabase(url, last) as db, WORKERS[room](client, db, queue):
         Path(ready).touch()
         await asyncio.Event().wait()
 
 
-def main(*, address: str, namespace: str, url: str, queue: str, last: int, ready: str) -> int:
+def main(*, room: str, address: str, namespace: str, url: str, queue: str, last: int, ready: str) -> int:
     """Serve ``queue`` until the ``last``-th write of this process (0: for ever)."""
-    asyncio.run(_serve(address, namespace, url, queue, last, ready))
+    asyncio.run(_serve(room, address, namespace, url, queue, last, ready))
     return 0

@@ -2,22 +2,22 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import Client
 
 from contracts.vetting import Appeal, DecideAppeal, DecideProbation
 from db.database import Database
-from domain.ids import new_id
 from domain.policy import ProbationPolicy, VettingPolicy, VotePolicy
 from domain.vetting import AppealDecision, ProbationDecision, Stage
-from tests.faults.processes import Nursery, Victim, alive
+from tests.faults.lives import Mortal, mortal, until_answered
+from tests.faults.processes import Nursery
 from tests.support.community import Community
 from tests.support.vetting import Case, new_case
 from workflows.vetting import VettingWorkflow
@@ -28,9 +28,7 @@ SHORT = VettingPolicy(
     vote=VotePolicy(mail_shards=2), probation=ProbationPolicy(length_days=14, extension_days=7)
 )
 LIVES = 8
-"""Lives led side by side; each worker dies after as many writes: together they die after every one."""
 LEAST_DEATHS = 3
-CALL_SECONDS = 6.0
 TASK_SECONDS = timedelta(seconds=3)
 
 
@@ -39,33 +37,13 @@ class Life:
     """One application with a worker of its own that dies again and again."""
 
     case: Case
-    worker: Victim
-    deaths: int = 0
-
-    async def watch(self) -> None:
-        """Start the worker again when it has died."""
-        while True:
-            if not alive(self.worker.pid):
-                self.deaths += 1
-                self.worker.given["last"] = LIVES
-                self.worker.spawn()
-                await self.worker.ready()
-            await asyncio.sleep(0.02)
-
-    async def until_answered(self, act: Callable[[str], Awaitable[Any]]) -> None:
-        """Repeat a request under one id until it is acknowledged, as a client with its key does."""
-        update_id = new_id()
-        while True:
-            with suppress(TimeoutError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
-                async with asyncio.timeout(CALL_SECONDS):
-                    await act(update_id)
-                return
+    worker: Mortal
 
     async def send(self, update: Any, request: Any) -> None:
-        await self.until_answered(lambda update_id: self.case.send(update, request, update_id))
+        await until_answered(lambda update_id: self.case.send(update, request, update_id))
 
     async def review(self, reviewer_id: str) -> None:
-        await self.until_answered(lambda update_id: self.case.review(reviewer_id, update_id=update_id))
+        await until_answered(lambda update_id: self.case.review(reviewer_id, update_id=update_id))
 
     async def skip(self, days: int) -> None:
         """Move the clock a little beyond so many days, however often the worker dies on the way."""
@@ -74,7 +52,7 @@ class Life:
     async def live(self) -> None:
         """From the submission over a lost probation to an appeal that is turned down."""
         case, here = self.case, self.case.community
-        await self.until_answered(lambda update_id: case.submit(update_id=update_id))
+        await until_answered(lambda update_id: case.submit(update_id=update_id))
         await self.review(here.reviewers[0])
         await self.review(here.reviewers[1])
         await case.vote(yes=7)
@@ -114,38 +92,28 @@ class Bench:
     async def life(self, last: int) -> AsyncIterator[Life]:
         """Yield a fresh draft whose first worker dies after its ``last``-th commit (0: never)."""
         applicant = await self.here.person(f"applicant{last}", joined_at=datetime.now(UTC))
-        queue = f"{self.client.namespace}-{last}"
-        own = Community(self.here.db, self.client, queue, applicant)
-        own.reviewers, own.lead, own.members = self.here.reviewers, self.here.lead, self.here.members
-        case = await new_case(own, applicant)
-        case.policy, case.task_timeout = SHORT, TASK_SECONDS
-        ready = self.directory / f"{last}.ready"
-        given = {
-            "address": self.address,
-            "namespace": self.client.namespace,
-            "url": self.url,
-            "queue": queue,
-            "last": last,
-            "ready": str(ready),
-        }
-        log = self.directory / f"{last}.log"
-        worker = Victim(self.nursery, "mortal_worker", log, given=given, ready_file=ready)
-        worker.spawn()
-        await worker.ready()
-        life = Life(case, worker)
-        watching = asyncio.create_task(life.watch())
-        try:
-            yield life
-        finally:
-            watching.cancel()
-            await worker.kill()
+        async with mortal(
+            self.nursery,
+            self.directory,
+            self.client,
+            self.address,
+            self.url,
+            room="vetting",
+            last=last,
+            every=LIVES,
+        ) as (worker, queue):
+            own = Community(self.here.db, self.client, queue, applicant)
+            own.reviewers, own.lead, own.members = self.here.reviewers, self.here.lead, self.here.members
+            case = await new_case(own, applicant)
+            case.policy, case.task_timeout = SHORT, TASK_SECONDS
+            yield Life(case, worker)
 
     async def lead(self, last: int) -> tuple[list[str], Counter[tuple[str, str]], int]:
         """Lead one life; return its timeline, its letters, and how often its worker died."""
         async with self.life(last) as life:
             await life.live()
             await life.case.agrees()
-            return await life.case.codes(), await life.mails(), life.deaths
+            return await life.case.codes(), await life.mails(), life.worker.deaths
 
 
 async def test_a_worker_that_dies_after_any_commit_does_nothing_twice(

@@ -45,6 +45,7 @@ class CampaignCase:
     plan: CampaignPlan
     # One reminder a day: each is a timer to skip.
     policy: CampaignPolicy = field(default_factory=lambda: CampaignPolicy(reminder_hours=(21,)))
+    task_timeout: timedelta | None = None
     id: str = ""
     leader: str = ""
     manager: str = ""
@@ -61,11 +62,13 @@ class CampaignCase:
         template: TemplateCode = TemplateCode.LEARNING_PLAN,
         starts_in: int = 10,
         pool: int = POOL,
+        policy: CampaignPolicy | None = None,
         **changes: Any,
     ) -> "CampaignCase":
         """Seed a leader, a manager, members and a pool, and draft a campaign."""
         starts_on: date = (datetime.now(UTC) + starts_in * DAY).date()
         case = cls(db, client, queue, plan_for(template, starts_on, changes))
+        case.policy = policy or case.policy
         case.leader = await case.person("leader", Role.LEADER)
         case.manager = await case.person("manager", Role.CAMPAIGN_MANAGER)
         case.members = [await case.person(f"member{number}") for number in range(members)]
@@ -75,7 +78,7 @@ class CampaignCase:
             if pool:
                 points.deposit(
                     conn,
-                    key="first",
+                    key=f"pool:{case.manager}",
                     amount=pool,
                     source=Source.SPONSORSHIP,
                     reference="a sponsor",
@@ -116,6 +119,7 @@ class CampaignCase:
             CampaignInput(campaign_id=self.id, leader_id=self.leader, policy=self.policy, policy_version=1),
             id=self.process_id,
             task_queue=self.queue,
+            task_timeout=self.task_timeout,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
         row = await self.row()
@@ -158,7 +162,8 @@ class CampaignCase:
 
     async def skip(self, delta: timedelta) -> datetime:
         """Move the campaign's clock forward, and wait until it has done what was due."""
-        now = await advance(self.client, self.process_id, delta)
+        # A worker that dies in bulk work is missed only when its heartbeats are.
+        now = await advance(self.client, self.process_id, delta, seconds=300)
         await until(lambda: self._settled(now), seconds=60)
         return now
 
