@@ -14,8 +14,10 @@ USAGE_ERROR = 2
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 imports = typer.Typer(no_args_is_help=True, help="Read data from files.")
 admin = typer.Typer(no_args_is_help=True, help="Look after people and access.")
+ledger = typer.Typer(no_args_is_help=True, help="Look after the points.")
 app.add_typer(imports, name="import")
 app.add_typer(admin, name="admin")
+app.add_typer(ledger, name="ledger")
 
 DataDir = Annotated[Path, typer.Option(help="Where everything is kept.", envvar="KAMENG_DATA_DIR")]
 Port = Annotated[int, typer.Option(help="Where the API listens, on 127.0.0.1.", min=1, max=65535)]
@@ -102,12 +104,14 @@ def doctor() -> None:
 def _add_data_commands() -> None:
     """Add the commands on the database, whose module declares their options itself."""
     from engine import data_commands
+    from engine.ledger import verify_command
 
     app.command("migrate")(data_commands.migrate_command)
     imports.command("members")(data_commands.import_members_command)
     imports.command("contributions")(data_commands.import_contributions_command)
     admin.command("create")(data_commands.create_admin_command)
     admin.command("reset-second-factor")(data_commands.reset_second_factor_command)
+    ledger.command("verify")(verify_command)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -50,7 +50,7 @@ def pay(
 
     Each is a transfer of its own with the key ``{key_prefix}:{person_id}:{reason}``; one that is booked is
     left as it is. Raises ``InsufficientPoints`` if the reserve holds less than the new ones together,
-    ``KeyReused`` if a booked one had another amount, ``ValueError``; then nothing is written.
+    ``KeyReused`` if a booked one says something else, ``ValueError``; then nothing is written.
     """
     check_payments(payments)
     reserve = reserve_of(campaign_id)
@@ -72,7 +72,7 @@ def pay(
     return len(new)
 
 
-def _balance_of(account: Account) -> Select[tuple[int]]:
+def _balance_of(account: Account) -> Select[int]:
     return select(point_accounts.c.balance).where(point_accounts.c.id == account.id)
 
 
@@ -105,13 +105,13 @@ def _named(conn: Connection, campaign_id: str, given: list[_Booked], at: datetim
         happened, recorded = (UtcDateTime().process_bind_param(one, conn.dialect) for one in (at, now))
         rows = [(one.id, one.key, one.reason, campaign_id, happened, recorded) for one in given]
         written = conn.exec_driver_sql(_TRANSFERS_SQLITE, rows, _COUNTED).rowcount
-    return given if written == len(given) else _new_among(conn, given)
+    return given if written == len(given) else _new_among(conn, campaign_id, given)
 
 
-def _new_among(conn: Connection, given: list[_Booked]) -> list[_Booked]:
+def _new_among(conn: Connection, campaign_id: str, given: list[_Booked]) -> list[_Booked]:
     """Return those that were written just now; raises ``KeyReused`` if an older one says otherwise."""
     rows = conn.execute(
-        select(_T.key, _T.id, point_postings.c.amount)
+        select(_T.key, _T.id, _T.reference, point_postings.c.amount)
         .outerjoin_from(
             point_transfers,
             point_postings,
@@ -122,7 +122,7 @@ def _new_among(conn: Connection, given: list[_Booked]) -> list[_Booked]:
     known = {row.key: row for row in rows}
     for one in given:
         row = known[one.key]
-        if row.id != one.id and row.amount != one.amount:
+        if row.id != one.id and (row.amount, row.reference) != (one.amount, campaign_id):
             raise KeyReused(one.key)
     return [one for one in given if known[one.key].id == one.id]
 
