@@ -99,7 +99,9 @@ async def measure(place: Place) -> list[Result]:
                 await ended
                 return rate
 
-            a, b = await in_turn(killing, lambda: load.run(CALM_SECONDS), rounds=place.pairs(), warm_up=False)
+            a, b = await in_turn(
+                killing, lambda: load.run(CALM_SECONDS), rounds=place.pairs(4), warm_up=False
+            )
         checks = [await _nothing_lost(db, load)]
     what = "decisions while one worker in four is killed every 30 s"
     note = f"{WIDTH} at a time; one without an answer is sent again with its key ({load.repeated} times)."

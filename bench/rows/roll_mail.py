@@ -136,7 +136,7 @@ async def _against(
         empty()
         return voters / await asyncio.to_thread(insert, same_rows[0])
 
-    a, b = await in_turn(ours, theirs, rounds=place.pairs(3 if copy else 5))
+    a, b = await in_turn(ours, theirs, rounds=place.pairs(2 if copy else 3))
     against = "COPY through psycopg" if copy else f"{BARE[kind]}, one transaction"
     return Result(
         5, f"opening mail to a roll of {voters:,}, {kind}", against, "rows/s", a, b, None if copy else 0.4

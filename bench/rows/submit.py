@@ -25,7 +25,7 @@ WIDTH = 16
 
 async def measure(place: Place) -> list[Result]:
     """Measure rates at the same concurrency, on the same server, with one worker process each."""
-    rounds, count = place.pairs(), 20 if place.quick else 100
+    rounds, count = place.pairs(), 20 if place.quick else 60
     client, database = await place.temporal(), place.database("sqlite")
     empty_queue = f"empty-{uuid4().hex[:6]}"
     await place.python(["-m", "bench.worker", "empty", *target(client), empty_queue])
