@@ -105,7 +105,13 @@ class Phrases:
             return self.t("mail.target.conduct", name=name, count=int(result["value"] or 0), state=state)
         value = self._measure(target, result["value"])
         needed = self._measure(target, result["needed"])
-        return self.t("mail.target.line", name=name, value=value, needed=needed, state=state)
+        line = self.t("mail.target.line", name=name, value=value, needed=needed, state=state)
+        if result.get("ratings", 0) >= result.get("ratings_needed", 0):
+            return line
+        # A mean that is high enough does not count before there are enough ratings behind it.
+        return self.t(
+            "mail.target.ratings", line=line, given=result["ratings"], needed=result["ratings_needed"]
+        )
 
     def _measure(self, target: Target, value: float | None) -> str:
         if value is None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from domain.mail import MailTemplate
 from domain.people import Role
-from domain.probation import WEEK, Figures, evaluate, full_weeks, midterm, week_bounds
+from domain.probation import WEEK, Figures, Target, evaluate, full_weeks, midterm, week_bounds
 from domain.vetting import ends
 from domain.vetting.state import (
     Alarm,
@@ -96,7 +96,9 @@ def midterm_reached(
     result = evaluate(weekly_posts, total, state.policy.probation, extended=state.extended)
     targets = [item.model_dump(mode="json") for item in result.targets]
     state.note(effects, now, "midterm_feedback", targets=targets)
-    data = {"targets": targets, "ends_at": _ends_at(state).isoformat()}
+    given = {"ratings": total.ratings, "ratings_needed": state.policy.probation.ratings_needed}
+    told = [item | given if item["target"] == Target.RATING else item for item in targets]
+    data = {"targets": told, "ends_at": _ends_at(state).isoformat()}
     effects.mail(MailTemplate.PROBATION_MIDTERM, Audience.APPLICANT, **data)
     return effects
 

@@ -6,6 +6,7 @@ import pytest
 from temporalio.client import Client
 
 from tests.support.community import Community
+from tests.support.letters import every_mail_reads_well
 from tests.support.vetting import community, new_case
 from tests.workflows import paths_conflict, paths_late, paths_later, paths_review
 from tests.workflows.paths import PATHS, Path, Watched
@@ -36,6 +37,7 @@ async def check_end(case: Watched, way: Path) -> None:
     assert {template for (template, _), times in got.items() if times > 1} == way.repeated
     numbers = [entry["seq"] for entry in await case.entries()]
     assert numbers == list(range(1, len(numbers) + 1))
+    await every_mail_reads_well(case)
 
 
 @pytest.mark.parametrize("name", sorted(PATHS))
