@@ -20,13 +20,14 @@ ROWS = {
     5: "roll_mail",
     6: "waiting",
     7: "killed_workers",
+    8: "queue",
 }
 Row = Callable[[Place], Awaitable[list[Result]]]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("rows", nargs="*", type=int, metavar="row", help="1 to 7; none means all of them")
+    parser.add_argument("rows", nargs="*", type=int, metavar="row", help="1 to 8; none means all of them")
     parser.add_argument("--quick", action="store_true", help="few pairs, small numbers, nothing written")
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(ROWS):
