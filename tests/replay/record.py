@@ -1,4 +1,4 @@
-"""Walk every path of vetting and keep the histories: `python -m tests.replay.record`.
+"""Walk every path of every process and keep the histories: `python -m tests.replay.record [ROOM [PATH …]]`.
 
 Run it after a deliberate change of the workflow's commands that old processes need not survive; else
 the stored histories have to replay, and a change that breaks them needs `workflow.patched`.
@@ -8,19 +8,22 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 
 from db.migrate import upgrade
 from domain.ids import new_id
 from tests.support.temporal import SharedTemporal, new_namespace
 from tests.support.vetting import community
+from tests.workflows import campaign_paths
 from tests.workflows.paths import PATHS
+from tests.workflows.test_campaign import begun
 from tests.workflows.test_vetting_paths import walk
 
-HISTORIES = Path(__file__).parent / "histories" / "vetting"
+HISTORIES = Path(__file__).parent / "histories"
 # Who worked on it and where: nothing that a replay needs, and nothing that belongs into a repository.
 # The flags in `sdkMetadata` stay: what a patch writes depends on them.
 LEFT_OUT = {"identity", "stackTrace", "sdkName", "sdkVersion", "workerVersion", "historySizeBytes"}
@@ -35,43 +38,75 @@ def without_machine(value: Any) -> Any:
     return [without_machine(inner) for inner in value] if isinstance(value, list) else value
 
 
-async def record(name: str, client: Client, directory: Path) -> None:
-    """Walk one path in a community of its own and store its history."""
-    url = f"sqlite:///{directory / name}.db"
-    await asyncio.to_thread(upgrade, url)
-    async with community(url, client, f"record-{name}") as here:
+async def walked_vetting(name: str, client: Client, url: str, queue: str) -> WorkflowHistory:
+    """Walk one path of vetting in a community of its own and return its history."""
+    async with community(url, client, queue) as here:
         case, _ = await walk(here, name)
         await case.handle.result()
-        history = await case.handle.fetch_history()
-    store(name, json.loads(history.to_json()))
-    print(f"{name}: {len(history.events)} events")
+        return await case.handle.fetch_history()
 
 
-def store(name: str, history: dict[str, Any]) -> None:
+async def walked_campaign(name: str, client: Client, url: str, queue: str) -> WorkflowHistory:
+    """Walk one path of a campaign and return its history."""
+    async with begun(client, url, queue, name) as case:
+        await campaign_paths.PATHS[name].walk(case)
+        await case.handle.result()
+        return await case.handle.fetch_history()
+
+
+Walked = Callable[[str, Client, str, str], Awaitable[WorkflowHistory]]
+ROOMS: dict[str, tuple[Collection[str], Walked]] = {
+    "vetting": (PATHS, walked_vetting),
+    "campaign": (campaign_paths.PATHS, walked_campaign),
+}
+
+
+async def record(room: str, name: str, client: Client, directory: Path) -> None:
+    """Walk one path and store its history."""
+    url = f"sqlite:///{directory / room}-{name}.db"
+    await asyncio.to_thread(upgrade, url)
+    history = await ROOMS[room][1](name, client, url, f"record-{room}-{name}")
+    store(room, name, json.loads(history.to_json()))
+    print(f"{room}/{name}: {len(history.events)} events")
+
+
+def store(room: str, name: str, history: dict[str, Any]) -> None:
     """Write a history, one event a line, so that a difference can be read."""
     events = without_machine(history["events"])
     lines = ",\n".join(json.dumps(event, separators=(",", ":"), sort_keys=True) for event in events)
-    (HISTORIES / f"{name}.json").write_text(f'{{"events":[\n{lines}\n]}}\n')
+    (HISTORIES / room / f"{name}.json").write_text(f'{{"events":[\n{lines}\n]}}\n')
 
 
-async def record_all(address: str, directory: Path, names: list[str]) -> None:
+async def record_all(address: str, directory: Path, wanted: list[tuple[str, str]]) -> None:
     """Walk the paths one after the other."""
     client = await new_namespace(address, f"record-{new_id()}")
-    for name in names:
-        await record(name, client, directory)
+    for room, name in wanted:
+        await record(room, name, client, directory)
+
+
+def asked(words: list[str]) -> list[tuple[str, str]]:
+    """Return the paths that the command line names: all, all of a room, or some of one.
+
+    Where a whole room is walked, no history of another name is left behind.
+    """
+    if len(words) > 1:
+        return [(words[0], name) for name in words[1:]]
+    wanted = []
+    for room in words or ROOMS:
+        (HISTORIES / room).mkdir(exist_ok=True)
+        for old in (HISTORIES / room).glob("*.json"):
+            old.unlink()
+        wanted += [(room, name) for name in sorted(ROOMS[room][0])]
+    return wanted
 
 
 def main() -> None:
-    """Record the paths named on the command line, or all of them, leaving none of another name behind."""
-    names = sys.argv[1:] or sorted(PATHS)
-    HISTORIES.mkdir(exist_ok=True)
-    if not sys.argv[1:]:
-        for old in HISTORIES.glob("*.json"):
-            old.unlink()
+    """Record the paths named on the command line."""
+    wanted = asked(sys.argv[1:])
     with tempfile.TemporaryDirectory() as directory:
         server = SharedTemporal.start(Path(directory))
         try:
-            asyncio.run(record_all(server.server.address, Path(directory), names))
+            asyncio.run(record_all(server.server.address, Path(directory), wanted))
         finally:
             server.stop()
 

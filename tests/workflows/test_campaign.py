@@ -4,12 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy import select
 from temporalio.client import Client
 
 from db.database import Database
-from tests.support.campaign_case import CampaignCase
+from db.tables.campaigns import campaign_days
+from domain.campaigns.terms import Status
+from tests.support.campaign_case import DAY, CampaignCase
 from tests.workflows.campaign_paths import PATHS
 from worker import campaign_worker
+from workflows import campaign_process
 
 
 @asynccontextmanager
@@ -35,3 +39,22 @@ async def test_path_on_postgresql(
     name: str, temporal_client: Client, postgres_url: str, task_queue: str
 ) -> None:
     await walk(temporal_client, postgres_url, task_queue, name)
+
+
+async def test_a_long_history_is_carried_on_as_a_new_one(
+    temporal_client: Client, sqlite_url: str, task_queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days, answers and what is still to be done go along into the next run."""
+    monkeypatch.setattr(campaign_process, "LONGEST_HISTORY", 60)
+    async with begun(temporal_client, sqlite_url, task_queue, "extended") as case:
+        await case.submit(update_id="asked-once")
+        first = (await case.handle.describe()).run_id
+        await case.to_day(2)
+        assert (await case.handle.describe()).run_id != first
+        again = await case.submit(update_id="asked-once")
+        assert again.status is Status.IN_REVIEW
+        await case.extend(2)
+        await case.skip(4 * DAY)
+        await case.handle.result()
+        assert (await case.row())["status"] == "settled"
+        assert [day["day"] for day in await case.rows(select(campaign_days.c.day))] == [1, 2, 3, 4, 5]
