@@ -142,25 +142,23 @@ def test_text_and_html_say_the_same(template: MailTemplate, language: str) -> No
             assert plain.rstrip("：:") in squeezed, line
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
-@pytest.mark.parametrize("template", MailTemplate)
-def test_hostile_values_stay_values(template: MailTemplate, kind: str) -> None:
-    typed = HOSTILE[kind]
-    for language in LOCALES:
-        safe = RENDERER.render(letter(template, locale=language, to_name="A", note="A", names=_named("A")))
+@pytest.mark.parametrize(("template", "language"), EVERY)
+def test_hostile_values_stay_values(template: MailTemplate, language: str) -> None:
+    safe = RENDERER.render(letter(template, locale=language, to_name="A", note="A", names=_named("A"))).html
+    page = _Page(safe)
+    for kind, typed in HOSTILE.items():
         data = sample(template) | {"topics": [typed, "finance"], "title": typed}
         mail = RENDERER.render(
             letter(template, locale=language, to_name=typed, note=typed, names=_named(typed), data=data)
         )
-        _assert_same_shape(_Page(safe.html), _Page(mail.html))
-        assert anchors(mail.html)[:1] == anchors(safe.html)[:1]
-        assert not re.search(
-            r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e\ud800]", mail.subject + mail.text
-        )
-        assert "\n" not in mail.subject
-        assert len(mail.subject) <= 160
-        assert len(mail.html) < 40_000
-        assert "49" not in mail.text.replace(APPLICATION, "").replace(BALLOT, "").split("http")[0]
+        _assert_same_shape(page, _Page(mail.html))
+        assert anchors(mail.html)[:1] == anchors(safe)[:1], kind
+        assert not UNWANTED.search(mail.subject + mail.text), kind
+        assert "\n" not in mail.subject, kind
+        assert len(mail.subject) <= 160, kind
+        assert len(mail.html) < 40_000, kind
+        shown = mail.text.replace(APPLICATION, "").replace(BALLOT, "").split("http")[0]
+        assert "49" not in shown, kind
 
 
 def _named(name: str) -> dict[str, str]:
@@ -313,10 +311,10 @@ def test_cleaning() -> None:
 def test_rendering_is_quick_enough() -> None:
     """Far above what it takes (about 1 ms), so that only a change of order is found."""
     RENDERER.render(letter())
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(50):
         RENDERER.render(letter())
-    assert (time.perf_counter() - started) / 50 < 0.03
+    assert (time.process_time() - started) / 50 < 0.03
 
 
 OF_CAMPAIGNS = [template for template in MailTemplate if template.startswith("campaign_")]
