@@ -5,8 +5,8 @@
     async def cast(guard: Annotated[Guard, inside(allow.members)]) -> Receipt: ...
 
 As a parameter the rule has been enforced, by one read, when the function starts. With ``inside`` the
-function gets a ``Guard`` and does its own work through ``guard.read`` or ``guard.write``, which enforce the
-rule on the same connection: one round trip less, where that is measured.
+function gets a ``Guard`` and does its own work through ``guard.read`` or ``guard.write_together``, where the
+rule is enforced on the same connection: one round trip less, where that is measured.
 """
 
 from collections.abc import Sequence

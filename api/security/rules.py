@@ -113,10 +113,6 @@ class Guard:
         """Enforce the rule and run ``fn`` on one snapshot; raises ``Problem``."""
         return await self._parts.db.read(lambda conn: fn(conn, self.enter(conn)))
 
-    async def write(self, fn: Callable[[Connection, Actor], T]) -> T:
-        """Enforce the rule and run ``fn`` in one transaction; raises ``Problem``."""
-        return await self._parts.db.write(lambda conn: fn(conn, self.enter(conn)))
-
     async def write_together(self, work: Work[tuple["Guard", A], T], item: A) -> T:
         """Have ``work`` done for ``item`` together with others' (``Database.write_together``).
 
