@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaigns.calendar import (
@@ -155,6 +155,7 @@ def test_every_date_that_any_zone_left_out_is_known():
     }
 
 
+@settings(deadline=None)
 @given(plans, shifts)
 def test_days_neither_overlap_nor_leave_gaps_but_for_pauses(campaign: CampaignPlan, moved: tuple[Shift, ...]):
     days = range(1, campaign.length_days + 1)
@@ -165,6 +166,7 @@ def test_days_neither_overlap_nor_leave_gaps_but_for_pauses(campaign: CampaignPl
         assert closes < opens if day in starts_again else closes == opens
 
 
+@settings(deadline=None)
 @given(plans, shifts, st.integers(0, 45), st.floats(0, 1, exclude_max=True))
 def test_each_instant_belongs_to_exactly_one_day(campaign, moved, number, share):
     first, end = day_opens(campaign, 1, moved), day_closes(campaign, campaign.length_days, moved)
@@ -182,6 +184,7 @@ def test_each_instant_belongs_to_exactly_one_day(campaign, moved, number, share)
     assert day_at(campaign, end, moved) == campaign.length_days + 1
 
 
+@settings(deadline=None)
 @given(plans, shifts, st.integers(1, 40))
 def test_the_wall_clock_shows_the_cutoff_when_a_day_opens_or_has_just_jumped_over_it(campaign, moved, day):
     opens = day_opens(campaign, day, moved)
@@ -192,6 +195,7 @@ def test_the_wall_clock_shows_the_cutoff_when_a_day_opens_or_has_just_jumped_ove
     assert shown >= cutoff > just_before or shown == cutoff
 
 
+@settings(deadline=None)
 @given(somewhere | turning, st.integers(0, 86_400) | st.integers(0, 24).map(lambda h: h * 3600), st.data())
 def test_a_wall_time_is_reached_at_the_first_instant_that_shows_it_or_more(where, second: int, data):
     zone = ZoneInfo(where[0])
@@ -204,6 +208,7 @@ def test_a_wall_time_is_reached_at_the_first_instant_that_shows_it_or_more(where
     assert instant <= first_instant(zone, later)
 
 
+@settings(deadline=None)
 @given(plans, st.integers(1, 40))
 def test_dates_follow_each_other_without_those_that_never_were(campaign: CampaignPlan, day: int):
     first, on = date_of(campaign, 1), date_of(campaign, day)
@@ -215,6 +220,7 @@ def test_dates_follow_each_other_without_those_that_never_were(campaign: Campaig
     assert noon.astimezone(UTC).astimezone(campaign.zone).date() == on  # it is on the wall's calendar
 
 
+@settings(deadline=None)
 @given(plans, st.integers(1, 40), st.integers(1, 20))
 def test_a_pause_changes_nothing_before_it_and_moves_the_rest_together(campaign, from_day, days):
     moved = (Shift(from_day=from_day, days=days),)
@@ -223,6 +229,7 @@ def test_a_pause_changes_nothing_before_it_and_moves_the_rest_together(campaign,
         assert day_opens(campaign, day, moved) == expected
 
 
+@settings(deadline=None)
 @given(plans, shifts, st.integers(1, 40), st.integers(0, 60 * 24 * 60))
 def test_a_resumed_day_is_the_one_that_holds_the_moment(campaign, moved, day, minutes):
     now = day_opens(campaign, day, moved) + timedelta(minutes=minutes)
@@ -232,6 +239,7 @@ def test_a_resumed_day_is_the_one_that_holds_the_moment(campaign, moved, day, mi
     assert date_of(campaign, day, again) == local_day(campaign, now)
 
 
+@settings(deadline=None)
 @given(plans, shifts, st.integers(1, 40), st.integers(0, 23))
 def test_a_reminder_comes_within_its_day_at_its_hour(campaign, moved, day, hour):
     opens, closes = day_opens(campaign, day, moved), day_closes(campaign, day, moved)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaigns.invitations import (
@@ -70,6 +70,7 @@ def test_steps_that_cannot_be(status: S, wanted: S, refusal: InvitationRefusal):
     assert refused.value.refusal is refusal
 
 
+@settings(deadline=None)
 @given(st.lists(statuses, max_size=12))
 def test_a_reward_comes_once_and_only_after_joining_and_activity(events: list[S]):
     status, been = S.CREATED, [S.CREATED]
@@ -152,6 +153,7 @@ clicks = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(clicks, st.integers(1, 10), st.randoms(use_true_random=False))
 def test_attribution_equals_the_naive_search_and_no_order_of_rows_matters(made, window, random):
     last: Click | None = None
@@ -172,6 +174,7 @@ def test_addresses():
     assert lookalike_key("---@example.org") == "---@example.org"
 
 
+@settings(deadline=None)
 @given(st.emails(), st.emails())
 def test_one_mailbox_always_looks_alike(one: str, other: str):
     if address_key(one) == address_key(other):

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaigns.plan import Board
@@ -51,6 +51,7 @@ def test_who_is_left_out_takes_no_place():
     ]
 
 
+@settings(deadline=None)
 @given(scores, boards)
 def test_a_place_is_one_more_than_the_number_of_better_ones(everybody, board):
     lines = ranked(everybody, board)
@@ -61,6 +62,7 @@ def test_a_place_is_one_more_than_the_number_of_better_ones(everybody, board):
         assert line.place == place_of((score.on(board) for score in everybody), line.value)
 
 
+@settings(deadline=None)
 @given(scores, boards, st.randoms(use_true_random=False))
 def test_the_order_does_not_depend_on_how_the_rows_came(everybody, board, random: Random):
     shuffled = list(everybody)

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaigns.plan import Proof, RequirementPlan
@@ -129,6 +129,7 @@ texts = st.text(alphabet=st.characters(codec="utf-8"), max_size=40)
 plain = st.text(alphabet=st.sampled_from("abcdefg 学习打卡。，!1 \n"), min_size=1, max_size=20)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_no_text_breaks_the_rules_and_nothing_counts_more_than_it_shows(text: str):
     assert 0 <= substance(text) <= len(visible(text.lower()))
@@ -136,16 +137,19 @@ def test_no_text_breaks_the_rules_and_nothing_counts_more_than_it_shows(text: st
     assert unmet(ANY, Evidence(note=text)) in {None, *Unmet}
 
 
+@settings(deadline=None)
 @given(plain, st.integers(2, 12))
 def test_saying_it_again_never_counts_more_than_saying_it_once(text: str, times: int):
     assert substance(text * times) <= len(visible(text))
 
 
+@settings(deadline=None)
 @given(plain, st.text(alphabet=" \t\n\u200b\u3000", max_size=10))
 def test_space_around_changes_nothing(text: str, space: str):
     assert substance(space + text + space) == substance(text)
 
 
+@settings(deadline=None)
 @given(st.text("ab好", max_size=14))
 def test_a_repeated_piece_is_found_as_the_naive_search_finds_it(text: str):
     lengths = range(1, len(text) // 2 + 1)
@@ -153,6 +157,7 @@ def test_a_repeated_piece_is_found_as_the_naive_search_finds_it(text: str):
     assert _piece(text) == min(pieces, default=len(text))
 
 
+@settings(deadline=None)
 @given(st.permutations("今天读完第三章并且整理了한글의é笔记"), st.booleans())
 def test_characters_that_all_differ_count_each(chars: list[str], decomposed: bool):
     text = "".join(chars)

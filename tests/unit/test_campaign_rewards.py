@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaigns.plan import (
@@ -91,6 +91,7 @@ def test_the_completion_threshold_is_exact_and_rounded_up(required: int, share: 
     assert not is_complete(Record(required=required, required_done=needed - 1), rewards)
 
 
+@settings(deadline=None)
 @given(st.frozensets(st.integers(1, 30)), st.lists(st.integers(1, 30), unique=True), st.integers(1, 20))
 def test_a_streak_bonus_is_reached_once_however_the_streak_is_rebuilt(first, later, lost):
     """Check-ins come, some are struck again, others are added, in any order: no threshold comes twice."""
@@ -191,6 +192,7 @@ campaigns = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(campaigns, st.data())
 def test_whatever_the_members_do_the_rewards_never_exceed_the_liability(campaign: CampaignPlan, data):
     length = campaign.length_days
@@ -222,6 +224,7 @@ def test_whatever_the_members_do_the_rewards_never_exceed_the_liability(campaign
     assert total <= liability(campaign)
 
 
+@settings(deadline=None)
 @given(campaigns, st.lists(st.integers(0, 3), max_size=6))
 def test_a_board_pays_what_its_places_are_worth_but_for_what_cannot_be_split(campaign, values):
     """Naively: everybody takes the next place and its prize; then equals put theirs together and share."""
@@ -239,6 +242,7 @@ def test_a_board_pays_what_its_places_are_worth_but_for_what_cannot_be_split(cam
         assert sum(paid.values()) <= sum(worth.values())
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 100))
 def test_the_days_needed_are_the_fewest_that_reach_the_share(required: int, percent: int):
     needed = days_needed(required, percent / 100)
@@ -246,6 +250,7 @@ def test_the_days_needed_are_the_fewest_that_reach_the_share(required: int, perc
     assert needed == 1 or (needed - 1) * 100 < percent * required
 
 
+@settings(deadline=None)
 @given(campaigns)
 def test_the_liability_of_a_member_is_what_a_perfect_one_is_paid(campaign: CampaignPlan):
     length, friends = campaign.length_days, campaign.invitations.rewarded_at_most
@@ -259,6 +264,7 @@ def test_the_liability_of_a_member_is_what_a_perfect_one_is_paid(campaign: Campa
     assert sum(member_points(campaign, perfect).values()) == liability_each(campaign)
 
 
+@settings(deadline=None)
 @given(campaigns, st.integers(1, 20))
 def test_an_extension_never_lowers_the_liability(campaign: CampaignPlan, days: int):
     longer = campaign.model_copy(update={"length_days": campaign.length_days + days})

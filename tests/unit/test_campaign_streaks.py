@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from domain.campaigns.plan import MakeUpPlan
@@ -67,12 +67,14 @@ def test_streaks_by_example(done, rest, day, streak, best, missed):
     assert missed_in_a_row(done, day - 1, rest, 1) == missed
 
 
+@settings(deadline=None)
 @given(records, some_days, days)
 def test_streak_and_best_streak_equal_the_naive_recomputation(done, rest, day):
     assert streak_at(done, day, rest) == naive_streak(done, rest, day)
     assert best_streak(done, rest) == naive_best(done, rest)
 
 
+@settings(deadline=None)
 @given(records, some_days)
 def test_a_streak_kept_at_each_check_in_equals_the_one_recomputed(done, rest):
     streak = best = last_day = 0
@@ -85,6 +87,7 @@ def test_a_streak_kept_at_each_check_in_equals_the_one_recomputed(done, rest):
     assert best == naive_best(done, rest)
 
 
+@settings(deadline=None)
 @given(records, some_days, days)
 def test_missed_days_kept_at_each_close_equal_those_recomputed(done, rest, first_day):
     done = frozenset(day for day in done if day >= first_day)
@@ -103,6 +106,7 @@ def test_a_check_in_comes_after_the_last_one(day: int):
         after_check_in(3, 5, day, none)
 
 
+@settings(deadline=None)
 @given(records, some_days, some_days, days)
 def test_an_amnesty_never_harms(done, rest, outage, day):
     """Nor does it make anybody lose a streak that was built through the outage."""
@@ -140,6 +144,7 @@ def test_what_can_be_made_up(wanted: int, changed: dict, expected: MakeUpRefusal
     assert refusal(wanted, **changed) is expected
 
 
+@settings(deadline=None)
 @given(records, some_days, days, st.integers(1, 9), st.integers(0, 3), st.integers(0, 5), st.integers(1, 9))
 def test_several_missed_days_are_judged_one_by_one(done, rest, today, first_day, used, cards, window):
     plan = MakeUpPlan(cards=cards, window_days=window)
@@ -150,6 +155,7 @@ def test_several_missed_days_are_judged_one_by_one(done, rest, today, first_day,
     assert list(offered) == expected
 
 
+@settings(deadline=None)
 @given(records, some_days, days, st.lists(days, max_size=6, unique=True))
 def test_making_up_is_as_if_one_had_been_there_whatever_the_order(done, rest, first_day, wanted):
     today = LENGTH + 1
@@ -172,6 +178,7 @@ def test_making_up_is_as_if_one_had_been_there_whatever_the_order(done, rest, fi
     assert standing(done, today, rest, first_day).streak == naive_streak(done, rest, today)
 
 
+@settings(deadline=None)
 @given(records, some_days, days, days)
 def test_a_standing_counts_closed_required_days_since_the_enrolment(done, rest, day, first_day):
     assume(first_day <= day)
