@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from domain.campaigns.invitations import BLOCKING, warnings
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.rewards import liability
 from domain.campaigns.state import Alarm, AlarmKind, Audience, CampaignState, Effects
@@ -25,6 +26,9 @@ def submit(state: CampaignState, actor_id: str, plan: CampaignPlan, now: datetim
     state.require_leader(actor_id)
     if plan.length_days > state.policy.longest_days:
         raise Refused(Refusal.TOO_LONG, longest_days=state.policy.longest_days)
+    barred = [code.value for code in warnings(plan) if code in BLOCKING]
+    if barred:
+        raise Refused(Refusal.PLAN_UNLAWFUL, warnings=barred)
     state.plan = plan
     if state.opens(1) <= now:
         raise Refused(Refusal.STARTS_TOO_SOON, opens_at=state.opens(1).isoformat())

@@ -75,6 +75,7 @@ class Refusal(StrEnum):
     REASONS_REQUIRED = "reasons_required"
     STARTS_TOO_SOON = "starts_too_soon"
     PLAN_CHANGED = "plan_changed"
+    PLAN_UNLAWFUL = "plan_unlawful"
     POOL_TOO_SMALL = "pool_too_small"
     TOO_LONG = "campaign_too_long"
 

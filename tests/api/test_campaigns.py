@@ -126,6 +126,16 @@ async def test_handed_in_approved_and_steered(api: Api) -> None:
     problem(await leader.post(f"{path}/extend", {"days": 2}), 409, "campaign_not_open")
 
 
+async def test_prizes_for_headcount_cannot_be_handed_in(api: Api) -> None:
+    leader = await api.user("leader", Role.LEADER)
+    plan = {"starts_on": START, "rewards": {"ranks": [{"board": "invitations", "place": 1, "points": 5}]}}
+    draft = await drafted(leader, plan=plan)
+    assert draft["warnings"]
+    refused = problem(await leader.post(f"/campaigns/{draft['id']}/submit"), 422, "plan_unlawful")
+    assert refused["warnings"]
+    assert (await leader.get(f"/campaigns/{draft['id']}")).json()["status"] == "draft"
+
+
 async def test_the_clock_of_a_campaign_can_be_moved(api: Api) -> None:
     leader = await api.user("leader", Role.LEADER)
     manager = await api.user("manager", Role.CAMPAIGN_MANAGER)
@@ -155,6 +165,7 @@ BAD: list[dict[str, Any]] = [
     {"plan": {"starts_on": START, "length_days": 0}},
     {"plan": {"starts_on": START, "capacity": 10**9}},
     {"plan": {"starts_on": "2030-01-01"}},
+    {"starts_on": "9999-12-31", "plan": {"starts_on": "9999-12-31"}},
     {"plan": {"starts_on": START, "surprise": 1}},
     {"nonsense": True},
 ]
