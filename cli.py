@@ -86,11 +86,13 @@ def seed(kind: Annotated[str, typer.Argument(help="demo: a small lively communit
 @app.command()
 def demo(
     lang: Annotated[str | None, typer.Option(help="zh or en; by LANG if left out.")] = None,
+    members: Annotated[int, typer.Option(min=1, max=2000, help="How many take part in the campaign.")] = 200,
+    days: Annotated[int, typer.Option(min=1, max=90, help="How long the campaign lasts.")] = 30,
 ) -> None:
-    """Tell the story of one application, from draft to certified, in skipped time."""
+    """Tell the story of an application and of a campaign, in skipped time."""
     from engine.demo import demo_command
 
-    demo_command(lang)
+    demo_command(lang, members, days)
 
 
 @app.command()

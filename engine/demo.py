@@ -23,6 +23,7 @@ from rich.table import Table
 
 from db.database import Database
 from engine import processes
+from engine.demo_campaign import CampaignStory, add_members
 from engine.demo_story import Story
 from engine.demo_words import WORDS
 from engine.errors import EngineError
@@ -68,6 +69,20 @@ class Narrator:
             table.add_row(str(entry["seq"]), f"{at:%Y-%m-%d %H:%M}", entry["code"], entry["actor"])
         self.console.print(table)
 
+    def report(self, report: Mapping[str, Any]) -> None:
+        """Print the report of a campaign as a table."""
+        table = Table(title=self.words("report"), title_justify="left", show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        paid = report["paid"]
+        table.add_row(self.words("report_members"), f"{report['members']} ({report['left']})")
+        table.add_row(self.words("report_completed"), f"{report['completed']} ({report['completion']:.0%})")
+        table.add_row(self.words("report_retention"), f"{report['retention']:.0%}")
+        table.add_row(self.words("report_check_ins"), str(report["check_ins"]))
+        kinds = " + ".join(str(paid[kind]) for kind in ("check_in", "streak", "completion", "rank"))
+        table.add_row(self.words("report_paid"), f"{paid['total']} = {kinds}")
+        self.console.print(table)
+
 
 def language_of(given: str | None, environ: Mapping[str, str]) -> int:
     """Return 0 for Chinese, 1 for English: what was asked for, else by the shell. Raises ``EngineError``."""
@@ -104,23 +119,35 @@ def _await_ready(running: Path, process: subprocess.Popen[bytes], log: Path) -> 
         time.sleep(0.05)
 
 
-async def tell_story(base_url: str, database_url: str, narrator: Narrator) -> Story:
-    """Tell the story on the Kameng at ``base_url``. Raises ``EngineError`` where it goes otherwise."""
+async def tell_stories(
+    base_url: str, database_url: str, narrator: Narrator, members: int, days: int
+) -> tuple[Story, CampaignStory]:
+    """Tell both stories on the Kameng at ``base_url``: an application, and a campaign of who was certified.
+
+    Raises ``EngineError`` where they go otherwise.
+    """
     async with Database.connect(database_url) as db:
         await db.write(lambda conn: populate(conn, datetime.now(UTC)))
+        emails = await add_members(db, members)
     async with entrance(base_url) as door:
         story = Story(door, narrator)
+        campaign = CampaignStory(door, narrator, story.applicant, days)
         try:
             await story.tell()
+            narrator.rule(narrator.words("campaign_title", days=days))
+            await campaign.tell(emails)
         except Refusal as refusal:
             raise EngineError(f"the story went otherwise: {refusal}") from refusal
         except httpx2.TransportError as error:
             raise EngineError(f"Kameng stopped answering ({error!r})") from error
-        return story
+        return story, campaign
 
 
-def demo_command(lang: str | None = None) -> None:
-    """Start a Kameng, tell the story, stop it. Raises ``EngineError`` if anything is not as told."""
+def demo_command(lang: str | None = None, members: int = 200, days: int = 30) -> None:
+    """Start a Kameng, tell both stories, stop it. Raises ``EngineError`` if anything is not as told.
+
+    ``members`` take part in the campaign, which lasts ``days`` days.
+    """
     narrator = Narrator(Console(), language_of(lang, os.environ))
     narrator.rule(narrator.words("title"))
     narrator.console.print(narrator.words("starting"))
@@ -128,8 +155,9 @@ def demo_command(lang: str | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="kameng-demo-") as name, own_kameng(Path(name)) as places:
         ready = time.monotonic()
         narrator.console.print(narrator.words("started", seconds=ready - begun, people=len(EVERYBODY)))
-        story = asyncio.run(tell_story(*places, narrator))
+        story, campaign = asyncio.run(tell_stories(*places, narrator, members, days))
         told = time.monotonic() - ready
     narrator.timeline(story.entries)
-    facts = {"days": story.days, "seconds": told, "mails": story.mails, "events": len(story.entries)}
+    narrator.report(campaign.report)
+    facts = {"days": story.days + days, "seconds": told, "mails": story.mails, "events": len(story.entries)}
     narrator.console.print(narrator.words("summary", **facts), narrator.words("further"), sep="\n")

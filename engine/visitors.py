@@ -69,8 +69,12 @@ class Visitor:
 
     async def skip(self, application_id: str, length: timedelta) -> str:
         """Move the clock of an application forward; return its new time as the API writes it."""
+        return await self.skip_process(f"application/{application_id}", length)
+
+    async def skip_process(self, process: str, length: timedelta) -> str:
+        """Move the clock of a process forward; return its new time as the API writes it."""
         duration = f"PT{max(1, round(length.total_seconds()))}S"
-        body = {"process": f"application/{application_id}", "duration": duration}
+        body = {"process": process, "duration": duration}
         return str((await self.post("/dev/clock/advance", body))["now"])
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from engine import demo_story
-from engine.demo import Narrator, language_of, tell_story
+from engine.demo import Narrator, language_of, tell_stories
 from engine.demo_words import WORDS
 from engine.errors import EngineError
 from engine.visitors import Entrance
@@ -32,7 +32,7 @@ def _left_behind() -> list[str]:
 @pytest.mark.slow
 def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "cli", "demo", "--lang", "en"],
+        [sys.executable, "-m", "cli", "demo", "--lang", "en", "--members", "12", "--days", "3"],
         capture_output=True,
         text=True,
         timeout=150,
@@ -50,7 +50,9 @@ def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -
         assert step in told.stdout
     assert told.stdout.count("questions answered in time") == 8
     assert "is certified for: reading" in told.stdout
-    assert "67 days took" in told.stdout
+    assert "of 12 check in" in told.stdout
+    assert "go back to the pool" in told.stdout
+    assert "70 days took" in told.stdout
     assert list(tmp_path.iterdir()) == []
     assert [line for line in _left_behind() if str(tmp_path) in line] == []
 
@@ -59,7 +61,7 @@ async def test_a_story_that_goes_otherwise_ends_it(sqlite_url: str, monkeypatch:
     monkeypatch.setattr(demo_story, "MAIL_SECONDS", 0.2)
     # Nobody listens there.
     with pytest.raises(EngineError, match="stopped answering"):
-        await tell_story("http://127.0.0.1:9", sqlite_url, Narrator(Console(quiet=True), 1))
+        await tell_stories("http://127.0.0.1:9", sqlite_url, Narrator(Console(quiet=True), 1), 1, 1)
 
     def without_mail(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, json={"items": []})
