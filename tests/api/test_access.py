@@ -42,6 +42,7 @@ REFUSED = {
 # Bodies of routes that look at the body before the rule, because both happen in one transaction.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/ballots/{ballot_id}/votes"): {"choice": "yes", "nonce": "a" * 32},
+    ("POST", "/api/v1/campaigns/{campaign_id}/checkins"): {"note": "a"},
 }
 
 

@@ -1,12 +1,15 @@
 """Check-ins as they are stored: counted once, whatever runs at once, and equal to a naive count."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from contracts.campaigns import BulkInput
 from db.database import Database
@@ -24,6 +27,7 @@ from domain.campaigns.rewards import Record, RewardKind, member_points
 from domain.campaigns.streaks import MakeUpRefusal, make_up_refusal, standing
 from domain.campaigns.terms import Refusal, Status
 from tests.support.campaigns import NOTE, Campaign, add_people
+from tests.support.vetting import until
 
 COUNTERS = ("days_done", "last_day", "best_streak")
 BONUS = {"check_in": 2, "streaks": ({"days": 3, "points": 10}, {"days": 5, "points": 20}), "completion": 0}
@@ -31,6 +35,10 @@ BONUS = {"check_in": 2, "streaks": ({"days": 3, "points": 10}, {"days": 5, "poin
 
 async def close(campaign: Campaign, day: int, *, rest: bool = False) -> None:
     """Close a day for everybody, as the process orders it."""
+    await campaign.db.write(lambda conn: closing(conn, campaign, day, rest=rest))
+
+
+def closing(conn: Any, campaign: Campaign, day: int, *, rest: bool = False) -> None:
     given = BulkInput(
         campaign_id=campaign.id,
         process_id=f"campaign/{campaign.id}",
@@ -41,7 +49,7 @@ async def close(campaign: Campaign, day: int, *, rest: bool = False) -> None:
         rest=rest,
         nudge_after=30,
     )
-    await campaign.db.write(lambda conn: campaign_bulk.close_page(conn, given, None, 10_000, given.at))
+    campaign_bulk.close_page(conn, given, None, 10_000, given.at)
 
 
 async def test_a_check_in_is_counted_and_answered(db: Database):
@@ -242,6 +250,70 @@ async def test_a_day_ends_between_two_check_ins_and_not_within_one(db: Database)
     assert len(counted) == 40
     stored = await campaign.rows(select(rows.c.day))
     assert sorted(one["day"] for one in stored) == sorted(counted)
+
+
+async def overtaken(db: Database, first: Callable[[Any], Any], second: Callable[[Any], Any]) -> None:
+    """Run `first` and hold its transaction open until `second` waits for it."""
+    begun, waited_for = threading.Event(), threading.Event()
+
+    def held(conn: Any) -> None:
+        first(conn)
+        begun.set()
+        assert waited_for.wait(60)
+
+    one = asyncio.create_task(db.write(held))
+    assert await asyncio.to_thread(begun.wait, 60)
+    other = asyncio.create_task(db.write(second))
+
+    async def waits() -> bool:
+        blocked = text(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return await db.read(lambda conn: conn.execute(blocked).scalar_one()) > 0
+
+    await until(waits, seconds=20)
+    waited_for.set()
+    await asyncio.gather(one, other)
+
+
+async def test_a_day_cannot_end_while_a_check_in_is_written(postgres_url: str):
+    async with Database.connect(postgres_url) as db:
+        campaign = await Campaign.at(db, day=1, members=1)
+        one = CheckIn(campaign.id, campaign.members[0], NOTE)
+        await overtaken(
+            db,
+            lambda conn: check_ins.check_in(conn, [one], datetime.now(UTC)),
+            lambda conn: campaign.move(conn, 2, Status.RUNNING),
+        )
+        assert await campaign.done(campaign.members[0]) == [(1, "day")]
+
+
+async def test_the_close_of_a_day_that_waits_for_a_make_up_of_it_counts_no_miss(postgres_url: str):
+    async with Database.connect(postgres_url) as db:
+        campaign = await Campaign.at(db, day=2, members=1)
+        [ann] = campaign.members
+        one = CheckIn(campaign.id, ann, NOTE, makes_up=1)
+        await overtaken(
+            db,
+            lambda conn: check_ins.check_in(conn, [one], datetime.now(UTC)),
+            lambda conn: closing(conn, campaign, 1),
+        )
+        member = await campaign.member(ann)
+        assert (member["missed"], member["streak"], member["closed_through"]) == (0, 1, 1)
+
+
+async def test_a_check_in_that_waits_for_the_close_of_a_day_keeps_what_it_counted(postgres_url: str):
+    async with Database.connect(postgres_url) as db:
+        campaign = await Campaign.at(db, day=2, members=1)
+        [ann] = campaign.members
+        await overtaken(
+            db,
+            lambda conn: closing(conn, campaign, 1),
+            lambda conn: check_ins.check_in(conn, [CheckIn(campaign.id, ann, NOTE)], datetime.now(UTC)),
+        )
+        member = await campaign.member(ann)
+        assert (member["missed"], member["streak"], member["closed_through"]) == (1, 1, 1)
 
 
 async def test_an_amnesty_repairs_streaks_and_is_kept_with_who_gave_it(db: Database):
