@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 from temporalio.client import Client
 
 from settings import Settings
@@ -17,6 +19,10 @@ from tests.support.shared import shared_service
 from tests.support.temporal import PrivateTemporal, SharedTemporal, new_namespace
 
 DATABASES = ("sqlite", "postgresql")
+
+# How long an example takes says more about the machine than about the code.
+examples.register_profile("kameng", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("kameng")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -35,7 +35,7 @@ def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -
         [sys.executable, "-m", "cli", "demo", "--lang", "en", "--members", "12", "--days", "3"],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=600,
         env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "TMPDIR": str(tmp_path), "COLUMNS": "120"},
         check=False,
     )

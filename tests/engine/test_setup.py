@@ -42,7 +42,7 @@ def run_setup(checkout: Path, **environment: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
