@@ -284,7 +284,7 @@ async def test_the_page_of_the_pool(api: Api, admin: User, locale: str) -> None:
     assert NASTY not in text
     assert text.count("<polygon") == 3
     assert 'role="img" aria-labelledby="pool-words"' in text
-    told = re.search(r'<figcaption id="pool-words">(.*?)<span', text, re.DOTALL)
+    told = re.search(r'<figcaption id="pool-words">(.*?)</figcaption', text, re.DOTALL)
     assert told
     assert "600" in told[1]
     assert "400" in told[1]
