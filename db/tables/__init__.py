@@ -1,6 +1,6 @@
 """All tables, a module per room; importing this package fills ``metadata``."""
 
-from db.tables import access, ballots, campaigns, contributions, mail, people, points, vetting
+from db.tables import access, ballots, campaigns, contributions, invitations, mail, people, points, vetting
 from db.tables.base import metadata
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "ballots",
     "campaigns",
     "contributions",
+    "invitations",
     "mail",
     "metadata",
     "people",
