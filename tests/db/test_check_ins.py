@@ -13,9 +13,9 @@ from sqlalchemy import func, select, text
 
 from contracts.campaigns import BulkInput
 from db.database import Database
-from db.repositories import amnesties, campaign_bulk, check_ins
+from db.repositories import campaign_bulk, check_ins
 from db.repositories.amnesties import NoAmnesty
-from db.repositories.check_in_records import done_days, rules_of
+from db.repositories.check_in_records import done_days
 from db.repositories.check_ins import CheckIn, Taken
 from db.tables.campaigns import check_ins as rows
 from db.tables.campaigns import enrolments
@@ -270,7 +270,7 @@ async def overtaken(db: Database, first: Callable[[Any], Any], second: Callable[
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return await db.read(lambda conn: conn.execute(blocked).scalar_one()) > 0
+        return bool(await db.read(lambda conn: conn.execute(blocked).scalar_one()))
 
     await until(waits, seconds=20)
     waited_for.set()
@@ -327,9 +327,7 @@ async def test_an_amnesty_repairs_streaks_and_is_kept_with_who_gave_it(db: Datab
         if day > 1:
             await close(campaign, day - 1)
     at = datetime.now(UTC)
-    give = amnesties.amnesty
-    changed = await db.write(lambda conn: give(conn, campaign.id, [3], campaign.leader, at, page=1))
-    assert changed == 2
+    assert await campaign.amnesty([3], at, page=1) == 2
     now = {name: await campaign.member(one) for name, one in (("ann", ann), ("bob", bob), ("cid", cid))}
     assert {name: (m["streak"], m["best_streak"], m["missed"]) for name, m in now.items()} == {
         "ann": (4, 4, 0),
@@ -343,14 +341,15 @@ async def test_an_amnesty_repairs_streaks_and_is_kept_with_who_gave_it(db: Datab
         "declared_at": at.isoformat(),
         "members": 2,
     }
-    for days in ([3], [5], [9], [0], []):
+    given: list[int]
+    for given in ([3], [5], [9], [0], []):
         with pytest.raises(NoAmnesty):
-            await db.write(lambda conn, days=days: give(conn, campaign.id, days, campaign.leader, at))
+            await campaign.amnesty(given, at)
     await campaign.go(6)
     assert (await campaign.check_in(ann)).streak == 5
     await campaign.go(6, Status.SETTLING)
     with pytest.raises(NoAmnesty):
-        await db.write(lambda conn: give(conn, campaign.id, [4], campaign.leader, at))
+        await campaign.amnesty([4], at)
 
 
 DAYS = 10
@@ -378,8 +377,7 @@ async def test_whatever_a_member_does_the_counters_are_those_of_a_naive_count(db
     inside, cards = True, 0
     for day in range(1, DAYS + 1):
         await campaign.go(day)
-        row = await campaign.row()
-        rules = await db.read(lambda conn, row=row: rules_of(conn, _Named(row)))
+        rules = await campaign.rules()
         if data.draw(st.booleans()) and day > 1:
             await close(campaign, day - 1, rest=day - 1 in rules.rest)
         for act in data.draw(st.lists(ACTS, min_size=1, max_size=3)):
@@ -418,22 +416,11 @@ async def test_whatever_a_member_does_the_counters_are_those_of_a_naive_count(db
                 await campaign.enrol(ann)
                 inside = True
             elif act == "amnesty" and day > 1 and day - 1 not in rules.rest:
-                now = datetime.now(UTC)
-                await db.write(
-                    lambda conn, day=day, now=now: amnesties.amnesty(
-                        conn, campaign.id, [day - 1], campaign.leader, now
-                    )
-                )
-                row = await campaign.row()
-                rules = await db.read(lambda conn, row=row: rules_of(conn, _Named(row)))
+                await campaign.amnesty([day - 1], datetime.now(UTC))
+                rules = await campaign.rules()
         if day > 1:
             await close(campaign, day - 1, rest=day - 1 in rules.rest)
         await _check(campaign, ann, done, day, rules.rest, inside)
-
-
-class _Named:
-    def __init__(self, row):
-        self.__dict__.update(row)
 
 
 async def _check(campaign, ann, done, day, rest, inside) -> None:

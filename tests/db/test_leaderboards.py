@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -56,19 +57,29 @@ async def with_scores(db: Database, number: int, most: int) -> tuple[Campaign, l
 
 
 async def pages(campaign: Campaign, board: Board, size: int) -> list[tuple[str, int, int]]:
-    lines, after = [], None
+    lines: list[tuple[str, int, int]] = []
+    after: Position | None = None
     while True:
-        begin = after
-        found = await campaign.db.read(
-            lambda conn, begin=begin: leaderboards.page(
-                conn, campaign.id, campaign.leader, board, begin, size
-            )
+        read = partial(
+            leaderboards.page,
+            campaign_id=campaign.id,
+            leader_id=campaign.leader,
+            board=board,
+            after=after,
+            limit=size,
         )
+        found = await campaign.db.read(read)
         lines += [(line.person_id, line.place, line.value) for line in found]
         if len(found) < size:
             return lines
         last = found[-1]
         after = Position(last.number, last.place, last.value, last.second, last.person_id)
+
+
+async def own_place(campaign: Campaign, board: Board, person_id: str) -> tuple[int, int] | None:
+    return await campaign.db.read(
+        lambda conn: leaderboards.own(conn, campaign.id, campaign.leader, board, person_id)
+    )
 
 
 @pytest.mark.parametrize("board", list(Board))
@@ -79,9 +90,7 @@ async def test_the_pages_are_the_ranking(db: Database, board: Board, size: int):
     assert await pages(campaign, board, size) == [(one.person_id, one.place, one.value) for one in expected]
     shown = {one.person_id: (one.place, one.value) for one in expected}
     for score in scores:
-        own = await db.read(
-            lambda conn, who=score.person_id: leaderboards.own(conn, campaign.id, campaign.leader, board, who)
-        )
+        own = await own_place(campaign, board, score.person_id)
         assert own == shown.get(score.person_id)
 
 
@@ -95,14 +104,7 @@ async def test_who_has_no_account_or_place_has_no_own_place(db: Database):
     )
     assert hidden
     for row in [*hidden, {"person_id": campaign.leader}, {"person_id": "0" * 36}]:
-        assert (
-            await db.read(
-                lambda conn, who=row["person_id"]: leaderboards.own(
-                    conn, campaign.id, campaign.leader, Board.DAYS, who
-                )
-            )
-            is None
-        )
+        assert await own_place(campaign, Board.DAYS, row["person_id"]) is None
 
 
 @pytest.mark.parametrize("board", list(Board))

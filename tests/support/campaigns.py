@@ -1,6 +1,6 @@
 """Campaigns as rows, with people in them: for what needs a campaign's state but not its process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,8 +9,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from contracts.base import campaign_process_id
 from db.database import Database
+from db.repositories import amnesties, check_ins, enrolments, processes
 from db.repositories import campaigns as repository
-from db.repositories import check_ins, enrolments, processes
+from db.repositories.check_in_records import Rules, rules_of
 from db.repositories.check_ins import CheckedIn, CheckIn
 from db.repositories.enrolments import Entry, Newcomer
 from db.tables.campaigns import campaigns
@@ -124,10 +125,19 @@ class Campaign:
         one = CheckIn(self.id, person_id, **{"note": NOTE} | values)
         return (await self.db.write(lambda conn: check_ins.check_in(conn, [one], datetime.now(UTC))))[0]
 
-    async def row(self) -> Any:
+    async def row(self) -> dict[str, Any]:
         """Return the campaign's row."""
         found = await self.rows(select(campaigns).where(campaigns.c.id == self.id))
         return found[0]
+
+    async def rules(self) -> Rules:
+        """Return what the campaign's check-ins are judged by now."""
+        wanted = select(campaigns).where(campaigns.c.id == self.id)
+        return await self.db.read(lambda conn: rules_of(conn, conn.execute(wanted).one()))
+
+    async def amnesty(self, days: Iterable[int], at: datetime, page: int = 5_000) -> int:
+        """Have the leader's staff declare an outage."""
+        return await self.db.write(lambda conn: amnesties.amnesty(conn, self.id, days, self.leader, at, page))
 
     async def member(self, person_id: str) -> dict[str, Any]:
         """Return somebody's enrolment."""
