@@ -2,14 +2,14 @@
 
 import uuid
 
-import uuid_utils.compat
+import uuid_utils
 
 _NAMESPACE = uuid.UUID("6f0c3d1e-5b1e-5c59-9f0b-0a4f0c9a7b11")
 
 
 def new_id() -> str:
     """Return a fresh UUIDv7 as 36 characters of text."""
-    return str(uuid_utils.compat.uuid7())
+    return str(uuid_utils.uuid7())
 
 
 def derived_id(*parts: str) -> str:

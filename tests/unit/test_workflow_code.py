@@ -25,7 +25,7 @@ FORBIDDEN_CALLS = {
 }  # fmt: skip
 # ``workflow.now`` is the process's clock; ``domain.ids`` makes ids, and no workflow may ask it for new ones.
 # ``time`` here is a time of day: the module of that name is not among the imports.
-EXCEPTIONS = {("workflows", "workflow.now"), ("domain", "uuid_utils.compat.uuid7"), ("domain", "time")}
+EXCEPTIONS = {("workflows", "workflow.now"), ("domain", "uuid_utils.uuid7"), ("domain", "time")}
 
 
 def calls(tree: ast.AST) -> list[str]:
