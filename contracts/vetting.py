@@ -8,6 +8,7 @@ from domain.checks import Flag, Missing
 from domain.people import Role
 from domain.policy import VettingPolicy
 from domain.probation import Figures
+from domain.process import Entry
 from domain.vetting import (
     AppealDecision,
     IfNothing,
@@ -18,7 +19,7 @@ from domain.vetting import (
     WaitingOn,
 )
 from domain.vetting.review import Review
-from domain.vetting.state import Entry, MailOrder, VettingState
+from domain.vetting.state import MailOrder, VettingState
 
 
 class VettingInput(Message):

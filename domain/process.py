@@ -67,7 +67,6 @@ class ProcessState(BaseModel, Generic[A, W]):
 
     revision: int = 0
     steps: tuple[Step, ...] = ()
-    entries: int = 0
     alarms: tuple[A, ...] = ()
     orders: tuple[W, ...] = ()
     closed: bool = False
@@ -94,10 +93,3 @@ class ProcessState(BaseModel, Generic[A, W]):
         """Take an alarm or an order off its list."""
         self.alarms = tuple(other for other in self.alarms if other != item)
         self.orders = tuple(other for other in self.orders if other != item)
-
-    def entry(
-        self, now: datetime, code: str, actor_id: str | None = None, note_id: str | None = None, **detail: Any
-    ) -> Entry:
-        """Return the next line of the timeline."""
-        self.entries += 1
-        return Entry(seq=self.entries, at=now, code=code, actor_id=actor_id, detail=detail, note_id=note_id)

@@ -24,6 +24,7 @@ from contracts.campaigns import (
 )
 from domain.campaigns import process, review, run
 from domain.campaigns.state import Alarm, CampaignState, Effects
+from domain.campaigns.terms import Refusal
 from domain.process import Timed
 from workflows.campaign_orders import CampaignOrders
 from workflows.process import LOCAL_RETRIES, RECORD_RETRY, RECORD_SECONDS, Change, Process, Shown, Written
@@ -110,6 +111,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
             retry_policy=RECORD_RETRY,
             local_retry_threshold=LOCAL_RETRIES,
         )
+        self.abandoned = self.abandoned or result.refusal is Refusal.NOT_OPEN
         detail = {"available": result.available} if result.available is not None else {}
         return Written(result.refusal, detail, result.ahead)
 
@@ -117,7 +119,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
         """Carry the campaign on until it has ended: orders first, then whichever comes next."""
         if not await self._handed_in():
             return CampaignResult(campaign_id=given.campaign_id, status=self.state.status)
-        while not self.state.closed:
+        while not (self.state.closed or self.abandoned):
             if self.state.orders:
                 await self._orders.carry_out(self.state.orders[0])
             else:
@@ -144,7 +146,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
 
     async def _continue(self, given: CampaignInput) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self.state.closed:
+        if self.state.closed or self.abandoned:
             return
         carried = {"carried": self.state, "answered": self.remembered()}
         workflow.continue_as_new(given.model_copy(update=carried))

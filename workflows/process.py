@@ -69,6 +69,8 @@ class Process(Generic[S, E, V]):
 
     def __init__(self, state: S, answered: dict[str, V]) -> None:
         self.state = state
+        # Set where the process has lost the row that it is about: nothing is left to carry on.
+        self.abandoned = False
         self._answered = dict(answered)
         self._transition = asyncio.Lock()
         self._published: Shown | None = None
@@ -171,7 +173,7 @@ class Process(Generic[S, E, V]):
 
         def moved_on() -> bool:
             done = self.state.closed or bool(self.state.orders) or self.state.next_alarm != alarm
-            return done or interrupted()
+            return done or self.abandoned or interrupted()
 
         if alarm is None:
             await workflow.wait_condition(moved_on)

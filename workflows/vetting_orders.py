@@ -16,8 +16,9 @@ from contracts.ballots import CountBallot, MailRoll, OpenBallot
 from contracts.vetting import EvaluateWeek, JudgeProbation, ProbationFigures, StatusView
 from domain.mail import MailTemplate
 from domain.probation import full_weeks
+from domain.process import Refused
 from domain.vetting import trial, vote
-from domain.vetting.state import BallotState, Effects, Order, OrderKind, Refused, VettingState
+from domain.vetting.state import BallotState, Effects, Order, OrderKind, VettingState
 from workflows.vetting_changes import Change
 
 # What an order does is needed for the process to go on, so it is tried until it succeeds.

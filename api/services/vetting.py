@@ -34,6 +34,7 @@ from domain.checks import barred, missing
 from domain.credentials import ClaimFinding, CredentialClaim, plain_findings
 from domain.ids import derived_id
 from domain.people import Role
+from domain.process import Refused
 from domain.vetting import (
     APPEALABLE,
     AppealDecision,
@@ -45,7 +46,6 @@ from domain.vetting import (
     Status,
 )
 from domain.vetting.review import Review, check_review
-from domain.vetting.state import Refused
 from settings import Settings
 from workflows.vetting import VettingWorkflow
 

@@ -95,11 +95,11 @@ def _days(conn: Connection, campaign_id: str) -> list[ReportDay]:
 
 def _members(conn: Connection, campaign_id: str) -> tuple[int, int]:
     rows = conn.execute(
-        select(enrolments.c.status, func.count())
+        select(enrolments.c.status, func.count().label("number"))
         .where(enrolments.c.campaign_id == campaign_id)
         .group_by(enrolments.c.status)
     )
-    found: dict[str, int] = {status: number for status, number in rows}
+    found = {row.status: row.number for row in rows}
     return found.get(Place.ACTIVE.value, 0), found.get(Place.LEFT.value, 0) + found.get(
         Place.REMOVED.value, 0
     )

@@ -128,7 +128,7 @@ class CampaignPlan(_Frozen):
 
     time_zone: str = "Asia/Shanghai"
     cutoff_minutes: int = Field(240, ge=0, le=12 * 60)
-    starts_on: date = Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
+    starts_on: date = Field(ge=date(1960, 1, 1), le=date(2100, 12, 31))
     length_days: int = Field(30, ge=1, le=MAX_DAYS)
     enrolment: Enrolment = Enrolment.OPEN
     enrolment_lead_days: int = Field(7, ge=0, le=90)

@@ -119,6 +119,7 @@ class CampaignState(ProcessState[Alarm, Order]):
     policy: CampaignPolicy
     policy_version: int
     plan: CampaignPlan | None = None
+    entries: int = 0
 
     status: Status = Status.DRAFT
     waiting_on: WaitingOn = WaitingOn.LEADER
@@ -184,7 +185,10 @@ class CampaignState(ProcessState[Alarm, Order]):
         **detail: Any,
     ) -> None:
         """Add one line to the timeline."""
-        effects.entries.append(self.entry(now, code, actor_id, note_id, **detail))
+        self.entries += 1
+        effects.entries.append(
+            Entry(seq=self.entries, at=now, code=code, actor_id=actor_id, detail=detail, note_id=note_id)
+        )
 
     def require(self, *statuses: Status) -> None:
         """Refuse unless the campaign is in one of ``statuses``."""

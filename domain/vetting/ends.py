@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from domain.mail import MailTemplate
 from domain.people import Role
-from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, Refused, VettingState
+from domain.process import Refused
+from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, VettingState
 from domain.vetting.terms import (
     OPEN_STATUSES,
     ReasonCode,

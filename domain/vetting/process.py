@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from domain.mail import MailTemplate
+from domain.process import Refused
 from domain.vetting import ends, lateness, review, trial, vote
-from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, Refused, VettingState
+from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, VettingState
 from domain.vetting.terms import AppealDecision, Refusal, Status
 
 _ANSWERS = {

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from domain.checks import Flag
 from domain.credentials import ClaimFinding, ClaimVerdict, CredentialClaim, strictly_unproven
 from domain.mail import MailTemplate
+from domain.process import Refused
 from domain.vetting import ends, vote
-from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, Refused, VettingState
+from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, VettingState
 from domain.vetting.terms import (
     REVIEW_REASONS,
     REVIEW_STAGES,

@@ -18,6 +18,7 @@ from domain.mail import MailTemplate
 from domain.people import Role
 from domain.policy import VettingPolicy
 from domain.probation import Evaluation
+from domain.process import Entry, ProcessState, Refused, Timed
 from domain.vetting.terms import (
     REVIEW_STAGES,
     IfNothing,
@@ -28,15 +29,6 @@ from domain.vetting.terms import (
     Status,
     WaitingOn,
 )
-
-
-class Refused(Exception):
-    """The state forbids the request; ``refusal`` is the stable code, ``detail`` holds codes and times."""
-
-    def __init__(self, refusal: Refusal, **detail: Any) -> None:
-        super().__init__(refusal.value)
-        self.refusal = refusal
-        self.detail = detail
 
 
 class AlarmKind(StrEnum):
@@ -75,14 +67,16 @@ CONSEQUENCE = {
 """The alarms that people are told as a deadline, with what happens then; the others only remind."""
 
 
-class Alarm(BaseModel):
+class Alarm(Timed):
     """An instant at which the process acts by itself; ``number`` tells equal kinds apart."""
 
-    model_config = ConfigDict(frozen=True)
-
-    at: datetime
     kind: AlarmKind
     number: int = 0
+
+    @property
+    def step(self) -> str:
+        """The name of the step that is made when it rings."""
+        return f"alarm:{self.kind}:{self.number}"
 
 
 class OrderKind(StrEnum):
@@ -131,19 +125,6 @@ class MailOrder(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
-class Entry(BaseModel):
-    """One line of the timeline: what happened, by whom (None: the process itself), with codes and numbers."""
-
-    model_config = ConfigDict(frozen=True)
-
-    seq: int
-    at: datetime
-    code: str
-    actor_id: str | None = None
-    detail: dict[str, Any] = Field(default_factory=dict)
-    note_id: str | None = None
-
-
 class Effects(BaseModel):
     """What a transition asks to be written together with the new state, all of it or nothing."""
 
@@ -158,18 +139,6 @@ class Effects(BaseModel):
     def mail(self, template: MailTemplate, audience: Audience, **data: Any) -> None:
         """Order a mail; ``data`` holds codes, ids and instants only, never personal data."""
         self.mails.append(MailOrder(template=template, audience=audience, data=data))
-
-
-class Step(BaseModel):
-    """A transition that was made: the revision it led to, and its name (of an update, alarm or order)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    revision: int
-    name: str
-
-
-REMEMBERED_STEPS = 32
 
 
 class BallotState(BaseModel):
@@ -195,7 +164,7 @@ class Period(BaseModel):
     ends_at: datetime
 
 
-class VettingState(BaseModel):
+class VettingState(ProcessState[Alarm, Order]):
     """Everything that one application's process knows; ids, decisions and times, no personal data."""
 
     application_id: str
@@ -207,15 +176,10 @@ class VettingState(BaseModel):
     stage: Stage = Stage.INTAKE
     waiting_on: WaitingOn = WaitingOn.APPLICANT
     waiting_since: datetime | None = None
-    revision: int = 0
-    steps: tuple[Step, ...] = ()
-    alarms: tuple[Alarm, ...] = ()
-    orders: tuple[Order, ...] = ()
     timeline: tuple[Entry, ...] = ()
     submitted_at: datetime | None = None
     ended_at: datetime | None = None
     reapply_after: datetime | None = None
-    closed: bool = False
 
     round: int = 0
     claimed_by: str | None = None
@@ -238,11 +202,6 @@ class VettingState(BaseModel):
     lost_in: Status | None = None
     appeal_used: bool = False
     appeal_until: datetime | None = None
-
-    @property
-    def next_alarm(self) -> Alarm | None:
-        """The alarm that rings next; equal instants ring in the order in which they were set."""
-        return min(self.alarms, key=lambda alarm: alarm.at, default=None)
 
     @property
     def deadline(self) -> Alarm | None:
@@ -274,26 +233,18 @@ class VettingState(BaseModel):
         self.alarms = tuple(alarms)
         self.claimed_by, self.escalated = None, False
 
-    def count_step(self, name: str) -> None:
-        """Go on to the next revision, by the step called ``name``."""
-        self.revision += 1
-        self.steps = (*self.steps, Step(revision=self.revision, name=name))[-REMEMBERED_STEPS:]
-
-    def made_since(self, revision: int, name: str) -> bool:
-        """Tell whether a step called ``name`` was made after ``revision``."""
-        return any(step.revision > revision and step.name == name for step in self.steps)
-
     def done(self, order: Order) -> None:
         """Take ``order`` off the list; one that is no longer there has lost its cause and is refused."""
-        if order not in self.orders:
-            raise Refused(Refusal.WRONG_STAGE, stage=self.stage.value)
-        self.orders = tuple(other for other in self.orders if other != order)
+        self._take(order)
 
     def drop(self, alarm: Alarm) -> None:
         """Take ``alarm`` off the list; an alarm that is no longer there is refused."""
-        if alarm not in self.alarms:
+        self._take(alarm)
+
+    def _take(self, item: Alarm | Order) -> None:
+        if not self.has(item):
             raise Refused(Refusal.WRONG_STAGE, stage=self.stage.value)
-        self.alarms = tuple(other for other in self.alarms if other != alarm)
+        self.take(item)
 
     def note(
         self,

@@ -6,18 +6,9 @@ from datetime import datetime, timedelta
 from domain.mail import MailTemplate
 from domain.people import Role
 from domain.probation import WEEK, Figures, Target, evaluate, full_weeks, midterm, week_bounds
+from domain.process import Refused
 from domain.vetting import ends
-from domain.vetting.state import (
-    Alarm,
-    AlarmKind,
-    Audience,
-    Effects,
-    Order,
-    OrderKind,
-    Period,
-    Refused,
-    VettingState,
-)
+from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, Order, OrderKind, Period, VettingState
 from domain.vetting.terms import ProbationDecision, ReasonCode, Refusal, Stage, Status, WaitingOn
 
 DAY = timedelta(days=1)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from domain.ballots import BallotOutcome, Tally, outcome
 from domain.ids import derived_id
 from domain.mail import MailTemplate
+from domain.process import Refused
 from domain.vetting import ends, trial
 from domain.vetting.state import (
     Alarm,
@@ -14,7 +15,6 @@ from domain.vetting.state import (
     Effects,
     Order,
     OrderKind,
-    Refused,
     VettingState,
 )
 from domain.vetting.terms import ReasonCode, Refusal, Stage, Status, WaitingOn

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from domain.probation import Figures
+from domain.process import Refused
 from domain.vetting import ProbationDecision, ReasonCode, Refusal, ends, review, trial, vote
-from domain.vetting.state import Effects, Refused, VettingState
+from domain.vetting.state import Effects, VettingState
 from tests.unit.test_vetting_process import APPLICANT, POLICY, START, approval
 
 

@@ -12,6 +12,7 @@ from domain.ballots import Tally
 from domain.credentials import ClaimFinding, ClaimVerdict
 from domain.policy import ProbationPolicy, VettingPolicy
 from domain.probation import Figures
+from domain.process import Refused
 from domain.vetting import (
     REVIEW_STAGES,
     AppealDecision,
@@ -29,7 +30,7 @@ from domain.vetting import (
     vote,
 )
 from domain.vetting.review import Review
-from domain.vetting.state import CONSEQUENCE, Alarm, Effects, Order, OrderKind, Refused, VettingState
+from domain.vetting.state import CONSEQUENCE, Alarm, Effects, Order, OrderKind, VettingState
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 APPLICANT, STAFF = "applicant", ("ann", "bob", "cyd", "dee", "lead")

@@ -10,8 +10,8 @@ MODULES = sorted([*(ROOT / "workflows").rglob("*.py"), *(ROOT / "domain").rglob(
 
 # Only these of the standard library, and of others: whoever adds one looks here first.
 ALLOWED = {
-    "asyncio", "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "enum", "fractions",
-    "functools", "hashlib", "itertools", "math", "re", "typing", "unicodedata", "urllib", "uuid",
+    "asyncio", "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "enum",
+    "fractions", "functools", "hashlib", "itertools", "math", "re", "typing", "unicodedata", "urllib", "uuid",
     # Reads the machine's rules of clock changes: see docs/decisions on the days of a campaign.
     "zoneinfo",
     "pydantic", "temporalio", "uuid_utils",

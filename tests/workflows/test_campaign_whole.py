@@ -27,7 +27,7 @@ from tests.support.campaign_case import DAY, CampaignCase
 from worker import campaign_worker
 
 MEMBERS = 200
-PLAN = {
+PLAN: dict[str, Any] = {
     "length_days": 30,
     "capacity": 200,
     "rest_weekdays": [6],
