@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, literal, select, union_all, update
+from sqlalchemy import Connection, Row, Select, func, insert, literal, select, union_all, update
 
 from db.repositories import point_days
 from db.repositories.point_payments import pay
@@ -20,6 +20,7 @@ from db.tables.points import point_accounts, point_postings, point_transfers
 from domain.ids import new_id
 from domain.points import (
     ISSUED,
+    MAX_AMOUNT,
     POOL,
     REVERSIBLE,
     Account,
@@ -118,8 +119,12 @@ def deposit(
 def reserve(conn: Connection, campaign_id: str, amount: int, *, key: str, at: datetime) -> str:
     """Promise points of the pool to a campaign and return the transfer's id; the same key books once.
 
-    Raises ``InsufficientPoints`` if the pool holds less, ``KeyReused``, ``ValueError`` for no amount.
+    Raises ``InsufficientPoints`` if the pool holds less or no transfer could move as much, ``KeyReused``,
+    ``ValueError`` for no amount.
     """
+    if amount > MAX_AMOUNT:
+        # A plan's greatest reward has no bound of its own: it is refused like any that is too great.
+        raise InsufficientPoints(POOL, conn.execute(_balance_of(POOL)).scalar() or 0)
     booked = _Transfer(key, TransferKind.RESERVATION, campaign_id, at)
     return _book(conn, booked, move(POOL, reserve_of(campaign_id), amount))
 
@@ -131,9 +136,7 @@ def release(conn: Connection, campaign_id: str, *, key: str, at: datetime) -> in
     """
     account = reserve_of(campaign_id)
     # Locked before it is read: what a payment takes in between must not be given back too.
-    left = conn.execute(
-        select(_BALANCE).where(point_accounts.c.id == account.id).with_for_update()
-    ).scalar_one_or_none()
+    left = conn.execute(_balance_of(account).with_for_update()).scalar()
     booked = _Transfer(key, TransferKind.RELEASE, campaign_id, at)
     known = _booked(conn, key)
     if known is not None:
@@ -223,8 +226,11 @@ def _apply(conn: Connection, posting: Posting) -> None:
     if account != ISSUED:
         changed = changed.where(_BALANCE + amount >= 0)
     if conn.execute(changed.values(balance=_BALANCE + amount)).rowcount != 1:
-        held = conn.execute(select(_BALANCE).where(point_accounts.c.id == account.id)).scalar()
-        raise InsufficientPoints(account, held or 0)
+        raise InsufficientPoints(account, conn.execute(_balance_of(account)).scalar() or 0)
+
+
+def _balance_of(account: Account) -> Select[int]:
+    return select(_BALANCE).where(point_accounts.c.id == account.id)
 
 
 def _booked(conn: Connection, key: str) -> Row[Any] | None:

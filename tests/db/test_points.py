@@ -156,6 +156,7 @@ async def test_what_is_not_there_cannot_be_promised_or_paid(db: Database, campai
     short: list[tuple[Any, int]] = [
         (lambda conn: reserve(conn, new_id(), 701), 700),
         (lambda conn: reserve(conn, campaign, 701, "extension"), 700),
+        (lambda conn: reserve(conn, campaign, 10**30, "endless"), 700),
         (lambda conn: pay(conn, campaign, *(Payment(new_id(), 101, STREAK) for _ in range(3))), 300),
         (lambda conn: pay(conn, new_id(), Payment(new_id(), 1, STREAK)), 0),
     ]
@@ -192,7 +193,7 @@ async def test_bad_amounts_are_refused(db: Database, campaign: str):
     for amount in (0, -5, 10**13):
         for step in (
             lambda conn, amount=amount: deposit(conn, amount, f"d{amount}"),
-            lambda conn, amount=amount: reserve(conn, campaign, amount, f"r{amount}"),
+            lambda conn, amount=amount: reserve(conn, campaign, min(amount, 0), f"r{amount}"),
             lambda conn, amount=amount: pay(conn, campaign, Payment(ann, amount, STREAK)),
         ):
             with pytest.raises(ValueError):
