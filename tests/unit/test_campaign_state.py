@@ -11,7 +11,7 @@ from domain.campaigns import process, review, run
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.rewards import liability
-from domain.campaigns.state import AlarmKind, CampaignState, Effects, OrderKind
+from domain.campaigns.state import Alarm, AlarmKind, CampaignState, Effects, OrderKind
 from domain.campaigns.terms import ENDED, ReasonCode, Refusal, ReviewDecision, Status
 from domain.process import Refused
 
@@ -113,6 +113,12 @@ ACTS: dict[str, Act] = {
     "extend": lambda s, now: run.extend(s, "leader", 2, now),
     "cancel": lambda s, now: run.cancel(s, "leader", None, now),
 }
+
+
+def ringing(alarm: Alarm) -> Act:
+    return lambda state, now: process.ring(state, alarm, now)
+
+
 STEP = st.tuples(
     st.sampled_from([*ACTS, *["submit", "approve"] * 2, *["pause", "resume", "work", "work"], *["wait"] * 8]),
     st.integers(min_value=0, max_value=5 * 24 * 60),
@@ -159,7 +165,7 @@ class Walk:
     def wait(self, minutes: int) -> None:
         until = self.now + timedelta(minutes=minutes)
         while (alarm := self.state.next_alarm) is not None and alarm.at <= until:
-            self.attempt(lambda s, now, a=alarm: process.ring(s, a, now), max(self.now, alarm.at))
+            self.attempt(ringing(alarm), max(self.now, alarm.at))
         self.now = until
 
     def check(self) -> None:
