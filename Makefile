@@ -15,7 +15,7 @@ help: ## Show this list
 run: setup ## Install what is missing and start the whole of Kameng (PORT=8000 DATA=.data)
 	@exec $(BIN)/kameng dev --data-dir "$(DATA)" --port $(PORT) --seed demo
 
-demo: setup ## Tell the story of one application, from draft to certified, in skipped time
+demo: setup ## Tell the stories of an application and of a campaign, in skipped time
 	@exec $(BIN)/kameng demo
 
 test: lint unit ## Check the code and run every test
