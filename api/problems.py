@@ -81,6 +81,8 @@ STATUS_OF: dict[str, int] = {
     "waiting_for_a_place": 409,
     "enrolment_closed": 409,
     "campaign_full": 409,
+    "invitations_off": 409,
+    "invitation_decided": 409,
     "violation_settled": 409,
     "policy_changed": 409,
     "points_insufficient": 409,

@@ -16,6 +16,7 @@ from api.pages import (
     dev,
     errors,
     front,
+    invitations,
     live,
     policy,
     pool,
@@ -36,6 +37,7 @@ def page_routers(settings: Settings) -> list[APIRouter]:
     """Return the routers of the pages. Those for trying it out exist outside of production only."""
     routers = [
         front.router,
+        invitations.router,
         sign_in.router,
         account.router,
         ballots.router,

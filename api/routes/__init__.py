@@ -11,6 +11,7 @@ from api.routes import (
     dev,
     enrolments,
     health,
+    invitations,
     leaders,
     mail,
     me,
@@ -37,6 +38,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
         policies.router,
         leaders.router,
         campaigns.router,
+        invitations.router,
         contributions.router,
         mail.router,
     ]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from sqlalchemy import Connection
+from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import DatabaseDep, ObjectId
@@ -24,6 +25,7 @@ from api.security import allow
 from api.security.gate import Actor
 from api.security.rules import Guard
 from api.services import check_ins, enrolments
+from api.services.invitation_clicks import count_try, followed
 from domain.campaigns.plan import Board
 
 router = APIRouter(prefix=f"{PREFIX}/campaigns/{{campaign_id}}", tags=["taking part"])
@@ -54,13 +56,16 @@ async def check_in(
 
 @router.post("/enrolments", summary="Enrol", status_code=201, response_model=EnrolmentOut)
 async def enrol(
-    actor: Member, campaign_id: ObjectId, once: OnceDep, given: EnrolIn | None = None
+    actor: Member, campaign_id: ObjectId, request: Request, once: OnceDep, given: EnrolIn | None = None
 ) -> Response:
     """Take part, or get in line where all places are taken. Who is in already is answered 200."""
+    wish, shown = given or EnrolIn(), followed(request)
+    if wish.invite_code is not None:
+        await count_try(request, actor.person_id)
 
     def effect(conn: Connection) -> Answer:
-        wish, now = given or EnrolIn(), datetime.now(UTC)
-        found, is_new = enrolments.enrol(conn, campaign_id, actor.person_id, wish, now)
+        now = datetime.now(UTC)
+        found, is_new = enrolments.enrol(conn, campaign_id, actor.person_id, wish, now, shown)
         return Answer(201 if is_new else 200, found)
 
     return await once.write(actor.person_id, effect)

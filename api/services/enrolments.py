@@ -1,50 +1,48 @@
 """Taking part in a campaign: enrolling, leaving, the hour of the reminder."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection
 
 from api.problems import Problem
 from api.schemas.enrolments import EnrolIn, EnrolmentOut
+from api.services import invitations
+from api.services.invitation_clicks import NOTHING_FOLLOWED, Followed
 from db.repositories import enrolments
 from db.repositories.enrolments import Entry, Newcomer
 
 _STANDS = frozenset({Entry.ENROLLED, Entry.WAITING, Entry.UNCHANGED, Entry.LEFT})
 
 
-class Invitation(NamedTuple):
-    """What a valid code says: who invited, and whether the friend is new to the community."""
-
-    invited_by: str
-    new_member: bool
-
-
-def invitation_behind(
-    conn: Connection, campaign_id: str, person_id: str, code: str | None, now: datetime
-) -> Invitation | None:
-    """Return the invitation that ``person_id`` comes by, None for none that counts."""
-    return None
-
-
 def enrol(
-    conn: Connection, campaign_id: str, person_id: str, given: EnrolIn, now: datetime
+    conn: Connection,
+    campaign_id: str,
+    person_id: str,
+    given: EnrolIn,
+    now: datetime,
+    shown: Followed = NOTHING_FOLLOWED,
 ) -> tuple[EnrolmentOut, bool]:
-    """Enrol in the caller's transaction; return the enrolment and whether it is new. Raises ``Problem``."""
-    invitation = invitation_behind(conn, campaign_id, person_id, given.invite_code, now)
+    """Enrol in the caller's transaction; return the enrolment and whether it is new. Raises ``Problem``.
+
+    ``shown`` are the invitations that the request's browser followed before.
+    """
+    invitation = invitations.behind(conn, campaign_id, person_id, given.invite_code, shown, now)
     outcome = enrolments.enrol(
         conn,
         Newcomer(
             campaign_id,
             person_id,
             invited=invitation is not None,
-            invited_by=invitation.invited_by if invitation else None,
-            new_member=invitation is not None and invitation.new_member,
+            invited_by=invitation.by.inviter_id if invitation else None,
+            new_member=invitation is not None and invitation.by.new_member and not invitation.doubts,
             reminder_hour=given.reminder_hour,
         ),
         now,
     )
     _require(outcome)
+    if invitation is not None and outcome in {Entry.ENROLLED, Entry.WAITING}:
+        invitations.joined(conn, campaign_id, person_id, invitation, shown, now)
     return own(conn, campaign_id, person_id), outcome is not Entry.UNCHANGED
 
 

@@ -1,0 +1,112 @@
+"""The landing page of an invitation, for people who are not signed in yet, and its QR code."""
+
+import io
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import segno
+from fastapi import APIRouter, Path
+from sqlalchemy import Connection, Row
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dependencies import PartsDep
+from api.idempotency import exempt
+from api.pages.forms import Form, seen, told
+from api.pages.rendering import page, reader_of
+from api.pages.visitors import visitor
+from api.parts import Parts
+from api.problems import Problem
+from api.schemas.enrolments import EnrolIn
+from api.security import allow
+from api.security.gate import Actor
+from api.services import enrolments
+from api.services.invitation_clicks import click_added, cookie_name, count_try, followed
+from db.repositories import enrolments as entries
+from db.repositories import invitations
+from domain.campaigns.plan import CampaignPlan
+
+router = APIRouter(dependencies=[allow.anyone])
+
+Code = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+_DAY = 24 * 3600
+
+
+async def _invitation(request: Request, parts: Parts, code: str) -> Row[Any]:
+    """Return what a code leads to. Raises ``Problem``, the same for every code by which nobody can join."""
+    now = datetime.now(UTC)
+    found = await parts.db.read(lambda conn: invitations.by_code(conn, code, now))
+    if found is None:
+        await count_try(request)
+        raise Problem("not_found")
+    return found
+
+
+@router.get("/i/{code}")
+async def show(request: Request, parts: PartsDep, code: Code) -> Response:
+    """Say who invites to what, and remember in this browser that the invitation was followed."""
+    actor, found = await visitor(request), await _invitation(request, parts, code)
+    own = actor is not None and actor.person_id == found.inviter_id
+    if not own and found.opened_at is None:
+        now = datetime.now(UTC)
+        await parts.db.write(lambda conn: invitations.opened(conn, found.id, now))
+    response = await _page(request, parts, actor, found)
+    if not own:
+        kept = click_added(request, found.id, signed_in=actor is not None)
+        days = CampaignPlan.model_validate(found.plan).invitations.attribution_days
+        parts.cookies.set(response, cookie_name(request), kept, days * _DAY)
+    return response
+
+
+async def _page(
+    request: Request,
+    parts: Parts,
+    actor: Actor | None,
+    found: Row[Any],
+    form: Form | None = None,
+    status: int = 200,
+) -> Response:
+    place = None
+    if actor is not None:
+        place = await parts.db.read(lambda conn: entries.get(conn, found.campaign_id, actor.person_id))
+    return page(
+        request,
+        "invitations/landing",
+        actor,
+        status=status,
+        headers={"X-Robots-Tag": "noindex"},
+        invitation=found,
+        place=place.status if place is not None else None,
+        own=actor is not None and actor.person_id == found.inviter_id,
+        form=form,
+    )
+
+
+@router.post("/i/{code}", openapi_extra=exempt("who takes part already stays so"))
+async def join(request: Request, parts: PartsDep, code: Code) -> Response:
+    """Enrol by this invitation; who is not signed in is asked to do that on the page."""
+    actor, found = await visitor(request), await _invitation(request, parts, code)
+    if actor is None:
+        return seen(f"/i/{code}")
+    given, shown, person_id = EnrolIn(invite_code=code), followed(request), actor.person_id
+
+    def enrol(conn: Connection) -> None:
+        enrolments.enrol(conn, found.campaign_id, person_id, given, datetime.now(UTC), shown)
+
+    try:
+        await parts.db.write(enrol)
+    except Problem as problem:
+        form = told(problem, {}, reader_of(request, actor).locale)
+        return await _page(request, parts, actor, found, form, problem.status)
+    return seen(f"/i/{code}")
+
+
+@router.get("/i/{code}/qr.svg")
+async def qr(request: Request, parts: PartsDep, code: Code) -> Response:
+    """Return the link of an invitation as a QR code, black on white with a quiet margin."""
+    await _invitation(request, parts, code)
+    picture = io.BytesIO()
+    drawn = segno.make(f"{parts.settings.public_url}/i/{code}", error="m", micro=False)
+    drawn.save(picture, kind="svg", scale=8, border=4, dark="#000", light="#fff")
+    headers = {"X-Robots-Tag": "noindex", "Cache-Control": "private, max-age=3600"}
+    return Response(picture.getvalue(), media_type="image/svg+xml", headers=headers)

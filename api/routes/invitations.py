@@ -1,0 +1,116 @@
+"""Invitations: personal codes, by whom one came, and doubtful friends for staff."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from api.dependencies import DatabaseDep, ObjectId, SettingsDep
+from api.idempotency import Answer, OnceDep, exempt
+from api.pagination import Page, PagingDep
+from api.paths import PREFIX
+from api.schemas.invitations import (
+    DoubtDecisionIn,
+    DoubtOut,
+    InvitationIn,
+    InvitationOut,
+    InvitationsOut,
+    InvitersOut,
+)
+from api.security import allow
+from api.security.gate import Actor
+from api.services import invitations
+from db.repositories import invitations as stored
+from domain.people import Role
+
+router = APIRouter(prefix=PREFIX, tags=["invitations"])
+
+Member = Annotated[Actor, allow.members]
+Judge = Annotated[Actor, allow.roles(Role.CAMPAIGN_MANAGER, Role.MODERATOR, Role.ADMIN)]
+
+
+@router.post(
+    "/campaigns/{campaign_id}/invitations",
+    status_code=201,
+    summary="Invite friends",
+    response_model=InvitationOut,
+)
+async def invite(
+    actor: Member,
+    campaign_id: ObjectId,
+    settings: SettingsDep,
+    once: OnceDep,
+    given: InvitationIn | None = None,
+) -> Response:
+    """Return my personal code to pass on, as a link or as a QR code; asked again it is the same."""
+
+    def effect(conn: Connection) -> Answer:
+        wish, now = given or InvitationIn(), datetime.now(UTC)
+        made = invitations.make(conn, campaign_id, actor.person_id, wish.channel, settings.public_url, now)
+        return Answer(201, made)
+
+    return await once.write(actor.person_id, effect)
+
+
+@router.get("/campaigns/{campaign_id}/invitations", summary="My invitations")
+async def mine(
+    actor: Member, campaign_id: ObjectId, settings: SettingsDep, db: DatabaseDep, paging: PagingDep
+) -> InvitationsOut:
+    """Return my codes, and how far the friends have come who joined by them."""
+    now, base = datetime.now(UTC), settings.public_url
+    return await db.read(lambda conn: invitations.mine(conn, campaign_id, actor.person_id, base, paging, now))
+
+
+@router.delete(
+    "/campaigns/{campaign_id}/invitations/{invitation_id}", status_code=204, summary="Take an invitation back"
+)
+async def revoke(actor: Member, campaign_id: ObjectId, invitation_id: ObjectId, once: OnceDep) -> Response:
+    """Nobody can join by it any more; who did stays. Asked for again there is a new code."""
+
+    def effect(conn: Connection) -> Answer:
+        invitations.revoke(conn, campaign_id, actor.person_id, invitation_id, datetime.now(UTC))
+        return Answer(204)
+
+    return await once.write(actor.person_id, effect)
+
+
+@router.get("/me/inviters", summary="Who invited me")
+async def inviters(actor: Member, db: DatabaseDep) -> InvitersOut:
+    """Return by whom I came to which campaign."""
+    return await db.read(lambda conn: invitations.inviters(conn, actor.person_id))
+
+
+@router.post(
+    "/me/inviter/sever",
+    status_code=204,
+    summary="Cut the link to who invited me",
+    openapi_extra=exempt("it stays cut"),
+)
+async def sever(actor: Member, db: DatabaseDep) -> Response:
+    """Whoever invited me no longer sees me, and I count for nobody from now on."""
+    now = datetime.now(UTC)
+    await db.write(lambda conn: stored.sever(conn, actor.person_id, now))
+    return Response(status_code=204)
+
+
+@router.get("/staff/invitations/doubtful", summary="Doubtful friends")
+async def doubtful(actor: Judge, db: DatabaseDep, paging: PagingDep) -> Page[DoubtOut]:
+    """Return friends who count for nothing until somebody decides, with the reasons, oldest first."""
+    return await db.read(lambda conn: invitations.doubtful(conn, paging))
+
+
+@router.post(
+    "/staff/invitations/doubtful/{join_id}/decision",
+    status_code=204,
+    summary="Decide about a doubtful friend",
+)
+async def decide(actor: Judge, join_id: ObjectId, given: DoubtDecisionIn, once: OnceDep) -> Response:
+    """Let a friend count, at the next close of a day, or never."""
+
+    def effect(conn: Connection) -> Answer:
+        invitations.decide(conn, join_id, given.decision, actor.person_id, datetime.now(UTC))
+        return Answer(204)
+
+    return await once.write(actor.person_id, effect)
