@@ -13,6 +13,10 @@ from api.pages import (
     account,
     applications,
     ballots,
+    campaigns,
+    campaigns_clock,
+    campaigns_live,
+    campaigns_own,
     dev,
     errors,
     front,
@@ -41,6 +45,9 @@ def page_routers(settings: Settings) -> list[APIRouter]:
         sign_in.router,
         account.router,
         ballots.router,
+        campaigns_own.router,
+        campaigns_live.router,
+        campaigns.router,
         applications.router,
         wizard.router,
         live.router,
@@ -51,7 +58,7 @@ def page_routers(settings: Settings) -> list[APIRouter]:
         staff_documents.router,
     ]
     if not settings.production:
-        routers.append(dev.router)
+        routers += [dev.router, campaigns_clock.router]
     return routers
 
 

@@ -10,11 +10,13 @@ from starlette.responses import Response
 from api.dependencies import PartsDep
 from api.idempotency import exempt
 from api.inputs import Input
+from api.pages.campaigns import grouped
 from api.pages.forms import checked, local, seen, typed
 from api.pages.rendering import LANGUAGE_COOKIE, page, reader_of
 from api.pages.visitors import visitor
 from api.pagination import PagingDep
 from api.schemas.ballots import BallotSummary, LeaderOut
+from api.schemas.campaigns import CampaignSummary
 from api.security import allow
 from api.security.gate import Actor
 from api.services import ballots, leaders
@@ -36,12 +38,15 @@ class _Language(Input):
 async def front(request: Request, parts: PartsDep) -> Response:
     """Show what this community is, who leads it, and what is put to the vote."""
     actor = await visitor(request)
+    locale = reader_of(request, actor).locale
 
-    def read(conn: Connection) -> tuple[list[LeaderOut], list[BallotSummary]]:
-        return leaders.certified(conn, None, _SHOWN), _open_ballots(conn, actor)
+    def read(conn: Connection) -> tuple[list[LeaderOut], list[BallotSummary], list[CampaignSummary]]:
+        groups = grouped(conn, locale, _SHOWN, ("running", "enrolling"))
+        under_way = [one for group in groups.values() for one in group]
+        return leaders.certified(conn, None, _SHOWN), _open_ballots(conn, actor), under_way
 
-    certified, open_ballots = await parts.db.read(read)
-    return page(request, "front", actor, leaders=certified, ballots=open_ballots)
+    certified, open_ballots, under_way = await parts.db.read(read)
+    return page(request, "front", actor, leaders=certified, ballots=open_ballots, campaigns=under_way)
 
 
 def _open_ballots(conn: Connection, actor: Actor | None) -> list[BallotSummary]:

@@ -1,0 +1,146 @@
+"""A member's own campaign: today's task and check-in, the calendar, reminders; and the leaderboards."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dependencies import ObjectId, PartsDep
+from api.idempotency import exempt
+from api.pages.applications import once_of
+from api.pages.campaigns import REMINDER_HOURS, Member, hour_of, seen_by
+from api.pages.forms import Form, checked, seen, told, typed
+from api.pages.rendering import page
+from api.pagination import PagingDep
+from api.parts import Parts
+from api.problems import Problem
+from api.schemas.campaigns import CampaignOut
+from api.schemas.enrolments import CheckInIn, EnrolmentChanges, TodayOut
+from api.security.gate import Actor
+from api.services import check_ins, enrolments
+from domain.campaigns.plan import Board
+from domain.campaigns.requirements import Unmet
+from domain.ids import new_id
+
+router = APIRouter(prefix="/campaigns/{campaign_id}")
+
+# Where on the form a refusal belongs.
+_PLACES: Final = {
+    Unmet.PROOF_MISSING.value: "note",
+    Unmet.NOTE_TOO_SHORT.value: "note",
+    Unmet.NOTE_REPEATS.value: "note",
+    Unmet.LINK_INVALID.value: "link",
+}
+
+
+def _read(conn: Connection, campaign_id: str, actor: Actor) -> tuple[CampaignOut, TodayOut]:
+    return seen_by(conn, campaign_id, actor), check_ins.today(conn, campaign_id, actor.person_id)
+
+
+@router.get("/me")
+async def today(request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep) -> Response:
+    """Show today's task and where I stand; who does not take part is led to the campaign."""
+    try:
+        return await _page(request, actor, campaign_id, parts, Form())
+    except Problem as problem:
+        if problem.code != "not_enrolled":
+            raise
+        return seen(f"/campaigns/{campaign_id}")
+
+
+async def _page(
+    request: Request, actor: Actor, campaign_id: str, parts: Parts, form: Form, status: int = 200
+) -> Response:
+    campaign, own = await parts.db.read(lambda conn: _read(conn, campaign_id, actor))
+    hours = sorted({*REMINDER_HOURS, *([own.reminder_hour] if own.reminder_hour is not None else [])})
+    return page(
+        request,
+        "campaign_own",
+        actor,
+        status=status,
+        here=f"/campaigns/{campaign_id}/me",
+        c=campaign,
+        own=own,
+        hours=hours,
+        form=form,
+        once=new_id(),
+    )
+
+
+@router.post("/check-ins", openapi_extra=exempt("a day is checked in once, and the hidden field finds it"))
+async def check_in(request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep) -> Response:
+    """Check in for today, or make a missed day up."""
+    values = await typed(request)
+    given, form = checked(CheckInIn, _check_in_of(values), actor.locale)
+    if given is None:
+        errors = {("note" if name == "body" else name): text for name, text in form.errors.items()}
+        return await _page(request, actor, campaign_id, parts, Form(values, errors), 422)
+    try:
+        await parts.db.write(
+            lambda conn: check_ins.check_in(conn, campaign_id, actor.person_id, given, once_of(values))
+        )
+    except Problem as problem:
+        if problem.code in {"not_found", "not_enrolled"}:
+            raise
+        return await _page(
+            request, actor, campaign_id, parts, _placed(problem, values, actor.locale), problem.status
+        )
+    return seen(f"/campaigns/{campaign_id}/me", "made_up" if given.makeup_for_day else "checked_in")
+
+
+def _check_in_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "note": values.get("note", ""),
+        "link": values.get("link", "").strip() or None,
+        "makeup_for_day": values.get("makeup_for_day") or None,
+    }
+
+
+def _placed(problem: Problem, values: Mapping[str, Any], locale: str) -> Form:
+    """Return the form with a refusal said beside the field that it is about."""
+    form = told(problem, values, locale)
+    field = _PLACES.get(problem.code)
+    if field is not None:
+        form.errors[field], form.error = form.error, ""
+    return form
+
+
+@router.post("/reminder", openapi_extra=exempt("it stays chosen"))
+async def remind(request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep) -> Response:
+    """Choose the hour of my reminder, or none."""
+    values = await typed(request)
+    given, form = checked(EnrolmentChanges, {"reminder_hour": hour_of(values)}, actor.locale)
+    if given is None:
+        return await _page(request, actor, campaign_id, parts, Form(values, form.errors), 422)
+    hour = given.reminder_hour
+    await parts.db.write(
+        lambda conn: enrolments.set_reminder_hour(conn, campaign_id, actor.person_id, hour) and None
+    )
+    return seen(f"/campaigns/{campaign_id}/me", "reminder_set")
+
+
+@router.get("/leaderboard")
+async def leaderboard(
+    request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep, paging: PagingDep, by: str = ""
+) -> Response:
+    """Show a board by pages, and my own place."""
+    chosen = Board(by) if by in set(Board) else Board.DAYS
+
+    def read(conn: Connection) -> Any:
+        campaign = seen_by(conn, campaign_id, actor)
+        return campaign, *check_ins.board(conn, campaign_id, actor, chosen, paging.after, paging.fetch)
+
+    campaign, lines, own = await parts.db.read(read)
+    shown, cursor = paging.cut(lines, lambda line: check_ins.cursor_of(line, chosen, actor, own))
+    return page(
+        request,
+        "campaign_board",
+        actor,
+        c=campaign,
+        board=check_ins.board_out(chosen, shown, own, cursor),
+        boards=list(Board),
+        first=paging.after is None,
+    )
