@@ -78,23 +78,6 @@ def spawn_dev_server(
     return DevServer(process, port, ui_port, log)
 
 
-def start_dev_server(
-    binary: Path, *, port: int, log: Path, ui_port: int | None = None, db_file: Path | None = None
-) -> DevServer:
-    """Start a dev server and wait until it serves (normally 0.3 s). Raises EngineError; then nothing is left.
-
-    Called from the main thread, outside any event loop.
-    """
-    server = spawn_dev_server(binary, port=port, log=log, ui_port=ui_port, db_file=db_file)
-    try:
-        processes.wait_for_port(port, server.process, "the Temporal server", log, START_SECONDS)
-        asyncio.run(wait_until_serving(server.address))
-    except BaseException:
-        server.stop()
-        raise
-    return server
-
-
 async def missing_search_attributes(client: Client) -> list[str]:
     """Return the names of Kameng's search attributes that the client's namespace does not have."""
     answer = await client.operator_service.list_search_attributes(

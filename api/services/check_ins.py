@@ -30,9 +30,10 @@ from db.repositories.leaderboards import Line, Position
 from domain.campaigns.calendar import date_of
 from domain.campaigns.members import Place
 from domain.campaigns.plan import Board
-from domain.campaigns.rewards import Record, RewardKind, member_points
+from domain.campaigns.rewards import Record, member_points
 from domain.campaigns.streaks import alive, make_up_days
 from domain.ids import derived_id
+from domain.points import PaymentReason
 
 GivenCheckIn = tuple[str, CheckInIn, str | None]
 """A check-in as a request gives it: the campaign's id, the body, and the key to repeat it by."""
@@ -126,7 +127,7 @@ def _points_so_far(rules: Rules, member: Any) -> int:
     )
     # Nobody has completed what is not over.
     points = member_points(rules.plan, record, cut_short=True)
-    return sum(points[kind] for kind in RewardKind if kind in points)
+    return sum(points[kind] for kind in PaymentReason if kind in points)
 
 
 def _calendar(

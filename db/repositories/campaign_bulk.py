@@ -14,6 +14,7 @@ from contracts.mail import MailRequest
 from db.repositories import invitations, mail
 from db.repositories.check_in_records import rules_of
 from db.tables.campaigns import campaigns, check_ins, enrolments
+from db.tables.people import people
 from domain.campaigns.members import Place
 from domain.mail import MailTemplate
 
@@ -97,7 +98,7 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
         ),
         execution_options={"preserve_rowcount": True},
     ).rowcount
-    invitations.activate_page(conn, row, _range(given, after, end), now)
+    invitations.activate_page(conn, row, after or (given.first, ""), end, now)
     if not resting:
         _nudge(conn, given, after, end, now)
     return Page(end, int(changed))
@@ -110,20 +111,20 @@ def _nudge(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor
         enrolments.c.closed_through == given.day,
         enrolments.c.missed_in_a_row == given.nudge_after,
     )
-    people = list(conn.execute(silent).scalars())
+    silent_ones = list(conn.execute(silent).scalars())
     data = {"missed": given.nudge_after}
-    _queue(conn, given, MailTemplate.CAMPAIGN_NUDGE, people, data, now)
+    _queue(conn, given, MailTemplate.CAMPAIGN_NUDGE, silent_ones, data, now)
 
 
 def _queue(
     conn: Connection,
     given: BulkInput,
     template: MailTemplate,
-    people: Sequence[str],
+    person_ids: Sequence[str],
     data: dict[str, Any],
     now: datetime,
 ) -> int:
-    if not people:
+    if not person_ids:
         return 0
     title = conn.execute(select(campaigns.c.title).where(campaigns.c.id == given.campaign_id)).scalar_one()
     shared = {"campaign_id": given.campaign_id, "title": title, **data}
@@ -138,7 +139,7 @@ def _queue(
                 data=shared,
                 list_mail=True,
             )
-            for person_id in people
+            for person_id in person_ids
         ],
         now,
     )
@@ -172,9 +173,9 @@ def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: 
         by_streak.setdefault(row.streak, []).append(row.person_id)
     closes_at = _closes_at(conn, given.campaign_id)
     queued = 0
-    for streak, people in by_streak.items():
+    for streak, person_ids in by_streak.items():
         data = {"day": given.day, "streak": streak, "closes_at": closes_at}
-        queued += _queue(conn, given, MailTemplate.CAMPAIGN_REMINDER, people, data, now)
+        queued += _queue(conn, given, MailTemplate.CAMPAIGN_REMINDER, person_ids, data, now)
     return Page(end, queued)
 
 
@@ -184,5 +185,11 @@ def _closes_at(conn: Connection, campaign_id: str) -> str | None:
 
 
 def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> list[Row[Any]]:
-    """Return the enrolments of one page, in its order."""
-    return list(conn.execute(select(enrolments).where(*_range(given, after, end)).order_by(*_POSITION)))
+    """Return the enrolments of one page in its order, with each person's status as ``person_status``."""
+    rows = (
+        select(enrolments, people.c.status.label("person_status"))
+        .join(people, people.c.id == enrolments.c.person_id)
+        .where(*_range(given, after, end))
+        .order_by(*_POSITION)
+    )
+    return list(conn.execute(rows))

@@ -11,8 +11,8 @@ from db.tables.contributions import contributions
 from db.tables.people import people
 from domain.campaigns.members import Place
 from domain.campaigns.reports import Against, Paid, Report, ReportDay
-from domain.campaigns.rewards import RewardKind
 from domain.contributions import ContributionKind
+from domain.points import PaymentReason
 
 RECENT_DAYS = 7
 
@@ -44,7 +44,7 @@ def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
             func.coalesce(func.sum(settlements.c.completed.cast(Integer)), 0).label("completed"),
             *(
                 func.coalesce(func.sum(settlements.c[f"{kind.value}_points"]), 0).label(kind.value)
-                for kind in RewardKind
+                for kind in PaymentReason
             ),
         ).where(settlements.c.campaign_id == row.id)
     ).one()
@@ -64,7 +64,7 @@ def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
         ),
         shares=_against(conn, _shares(row.id), contributions.c.occurred_at, starts_at, at),
         paid=Paid(
-            reserved=row.reserved, **{kind.value: int(getattr(settled, kind.value)) for kind in RewardKind}
+            reserved=row.reserved, **{kind.value: int(getattr(settled, kind.value)) for kind in PaymentReason}
         ),
     )
 

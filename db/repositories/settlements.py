@@ -15,10 +15,12 @@ from db.repositories.campaign_bulk import Cursor, Page, page_end, page_rows
 from db.repositories.check_in_records import rules_of
 from db.statements import insert_ignore
 from db.tables.campaigns import campaigns, enrolments, settlements
+from db.tables.people import people
 from domain.campaigns.members import Place
 from domain.campaigns.plan import Board, CampaignPlan
-from domain.campaigns.rewards import Record, RewardKind, is_complete, member_points, prize_each, prizes_paid
+from domain.campaigns.rewards import Record, is_complete, member_points, prize_each, prizes_paid
 from domain.mail import MailTemplate
+from domain.people import PersonStatus
 from domain.points import Payment, PaymentReason
 
 _VALUES: dict[Board, ColumnElement[int]] = {
@@ -45,7 +47,9 @@ def _prizes_of(conn: Connection, plan: CampaignPlan, row: Row[Any], board: Board
     last = max(prize.place for prize in prizes_paid(plan, board))
     groups = (
         select(value.label("value"), func.count().label("tied"))
+        .join(people, people.c.id == enrolments.c.person_id)
         .where(
+            people.c.status == PersonStatus.ACTIVE.value,
             enrolments.c.campaign_id == row.id,
             enrolments.c.status == Place.ACTIVE.value,
             enrolments.c.person_id != row.leader_id,
@@ -77,9 +81,9 @@ def pay_page(
     owed = [settlement.row_of(member) for member in members]
     insert_ignore(conn, settlements, owed, conflict=["campaign_id", "person_id"])
     payments = [
-        Payment(person_id=one["person_id"], amount=one[f"{kind.value}_points"], reason=PaymentReason(kind))
+        Payment(person_id=one["person_id"], amount=one[f"{kind.value}_points"], reason=kind)
         for one in owed
-        for kind in RewardKind
+        for kind in PaymentReason
         if one[f"{kind.value}_points"]
     ]
     key = f"{given.process_id}:settlement"
@@ -113,19 +117,20 @@ class _Settlement:
         cut_short = self._given.cancelled
         earned = member_points(self._plan, record, cut_short=cut_short)
         completed = not cut_short and is_complete(record, self._plan.rewards)
-        earned[RewardKind.RANK] = self._rank_points(member)
+        earned[PaymentReason.RANK] = self._rank_points(member)
         return {
             "campaign_id": self._given.campaign_id,
             "person_id": member.person_id,
             "days_done": member.days_done,
             "completed": completed,
-            **{f"{kind.value}_points": earned.get(kind, 0) for kind in RewardKind},
+            **{f"{kind.value}_points": earned.get(kind, 0) for kind in PaymentReason},
             "certificate_code": secrets.token_hex(8) if completed else None,
             "settled_at": self._given.at,
         }
 
     def _rank_points(self, member: Row[Any]) -> int:
-        if member.person_id == self._leader_id:
+        # As on the boards: who leads it, or may not be shown, is in no place.
+        if member.person_id == self._leader_id or member.person_status != PersonStatus.ACTIVE.value:
             return 0
         values = {
             Board.DAYS: member.days_done,
@@ -145,7 +150,7 @@ class _Settlement:
             "days_done": owed["days_done"],
             "length_days": self._plan.length_days,
             "completed": owed["completed"],
-            "points": sum(owed[f"{kind.value}_points"] for kind in RewardKind),
+            "points": sum(owed[f"{kind.value}_points"] for kind in PaymentReason),
             "certificate_code": owed["certificate_code"],
         }
         return MailRequest(
@@ -159,7 +164,7 @@ class _Settlement:
 
 def sums(conn: Connection, given: BulkInput) -> BulkResult:
     """Add up one shard of a settlement."""
-    total = reduce(add, (settlements.c[f"{kind.value}_points"] for kind in RewardKind))
+    total = reduce(add, (settlements.c[f"{kind.value}_points"] for kind in PaymentReason))
     found = conn.execute(
         select(func.count(), func.coalesce(func.sum(total), 0))
         .select_from(settlements)

@@ -1,6 +1,7 @@
 """Campaigns, who takes part, what they did on which day, and what they were paid for it."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -45,7 +46,7 @@ campaigns = Table(
     Column("length_days", Integer, nullable=False, default=0),
     Column("starts_at", UtcDateTime),
     Column("ends_at", UtcDateTime),
-    Column("reserved", Integer, nullable=False, default=0),
+    Column("reserved", BigInteger, nullable=False, default=0),
     Column("reasons", Json, nullable=False),
     # Written with enrolments and by staff, never by the process. A count of a million rows would make
     # every enrolment slow, so the seats taken and the last number given to somebody waiting are kept.

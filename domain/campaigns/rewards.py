@@ -7,7 +7,6 @@ who gives a seat back is paid nothing, or the next on it would be paid a second 
 """
 
 from collections.abc import Collection, Iterable
-from enum import StrEnum
 from functools import lru_cache
 from math import ceil
 
@@ -24,16 +23,7 @@ from domain.campaigns.plan import (
     StreakBonus,
 )
 from domain.campaigns.ranking import Ranked
-
-
-class RewardKind(StrEnum):
-    """What points are paid for."""
-
-    CHECK_IN = "check_in"
-    STREAK = "streak"
-    COMPLETION = "completion"
-    RANK = "rank"
-    INVITATION = "invitation"
+from domain.points import PaymentReason
 
 
 class Record(BaseModel):
@@ -84,7 +74,7 @@ def invitation_points(plan: InvitationPlan, friends_activated: int) -> int:
     return plan.points * min(friends_activated, plan.rewarded_at_most)
 
 
-def member_points(plan: CampaignPlan, record: Record, *, cut_short: bool = False) -> dict[RewardKind, int]:
+def member_points(plan: CampaignPlan, record: Record, *, cut_short: bool = False) -> dict[PaymentReason, int]:
     """Return what one member is paid for the own record, by kind; kinds that pay nothing are left out.
 
     A campaign that was ``cut_short`` pays what was earned until then. Nobody can have completed it.
@@ -92,10 +82,10 @@ def member_points(plan: CampaignPlan, record: Record, *, cut_short: bool = False
     rewards = plan.rewards
     complete = not cut_short and is_complete(record, rewards)
     points = {
-        RewardKind.CHECK_IN: rewards.check_in * record.days_done,
-        RewardKind.STREAK: sum(bonus.points for bonus in streak_bonuses(rewards, record.best_streak)),
-        RewardKind.COMPLETION: rewards.completion if complete else 0,
-        RewardKind.INVITATION: invitation_points(plan.invitations, record.friends_activated),
+        PaymentReason.CHECK_IN: rewards.check_in * record.days_done,
+        PaymentReason.STREAK: sum(bonus.points for bonus in streak_bonuses(rewards, record.best_streak)),
+        PaymentReason.COMPLETION: rewards.completion if complete else 0,
+        PaymentReason.INVITATION: invitation_points(plan.invitations, record.friends_activated),
     }
     return {kind: paid for kind, paid in points.items() if paid}
 

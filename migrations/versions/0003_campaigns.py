@@ -39,7 +39,7 @@ def upgrade() -> None:
     sa.Column('length_days', sa.Integer(), nullable=False),
     sa.Column('starts_at', db.types.UtcDateTime(), nullable=True),
     sa.Column('ends_at', db.types.UtcDateTime(), nullable=True),
-    sa.Column('reserved', sa.Integer(), nullable=False),
+    sa.Column('reserved', sa.BigInteger(), nullable=False),
     sa.Column('reasons', db.types.Json, nullable=False),
     sa.Column('seats_taken', sa.Integer(), nullable=False),
     sa.Column('last_in_line', sa.Integer(), nullable=False),

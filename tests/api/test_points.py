@@ -15,7 +15,6 @@ from api.schemas.points import PoolDayOut
 from db.repositories import point_checks, points
 from db.tables.campaigns import campaigns
 from db.tables.points import point_transfers
-from domain.campaigns.rewards import RewardKind
 from domain.ids import new_id
 from domain.people import Role
 from domain.points import Payment, PaymentReason, Source
@@ -86,10 +85,6 @@ async def look(user: User, path: str, status: int = 200) -> str:
     assert answer.status_code == status, answer.text[:2000]
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     return answer.text
-
-
-def test_every_reward_of_a_campaign_is_a_reason_to_pay() -> None:
-    assert {kind.value for kind in RewardKind} == {reason.value for reason in PaymentReason}
 
 
 async def test_what_a_member_has_and_why(api: Api, manager: User) -> None:

@@ -23,9 +23,10 @@ from domain.campaigns.calendar import Shift
 from domain.campaigns.members import SHARDS
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.requirements import Unmet
-from domain.campaigns.rewards import Record, RewardKind, member_points
+from domain.campaigns.rewards import Record, member_points
 from domain.campaigns.streaks import MakeUpRefusal, make_up_refusal, standing
 from domain.campaigns.terms import Refusal, Status
+from domain.points import PaymentReason
 from tests.support.campaigns import NOTE, Campaign, add_people
 from tests.support.vetting import until
 
@@ -445,4 +446,4 @@ async def _check(campaign, ann, done, day, rest, inside) -> None:
     # An amnesty can lengthen a streak without a check-in: what it adds is paid at the settlement alone.
     assert earned <= sum(paid.values())
     if not (await campaign.row())["amnesties"]:
-        assert earned == paid.get(RewardKind.CHECK_IN, 0) + paid.get(RewardKind.STREAK, 0)
+        assert earned == paid.get(PaymentReason.CHECK_IN, 0) + paid.get(PaymentReason.STREAK, 0)

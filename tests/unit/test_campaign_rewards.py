@@ -19,7 +19,6 @@ from domain.campaigns.plan import (
 from domain.campaigns.ranking import Score, ranked
 from domain.campaigns.rewards import (
     Record,
-    RewardKind,
     days_needed,
     invitation_points,
     is_complete,
@@ -33,6 +32,7 @@ from domain.campaigns.rewards import (
     streak_bonuses,
 )
 from domain.campaigns.streaks import best_streak, standing
+from domain.points import PaymentReason
 
 START = date(2026, 3, 1)
 BONUSES = (StreakBonus(days=3, points=5), StreakBonus(days=7, points=20))
@@ -50,24 +50,24 @@ FULL = Record(days_done=10, best_streak=10, required=10, required_done=10, frien
 
 def test_what_a_member_is_paid():
     assert member_points(plan(), FULL) == {
-        RewardKind.CHECK_IN: 20,
-        RewardKind.STREAK: 25,
-        RewardKind.COMPLETION: 50,
-        RewardKind.INVITATION: 60,
+        PaymentReason.CHECK_IN: 20,
+        PaymentReason.STREAK: 25,
+        PaymentReason.COMPLETION: 50,
+        PaymentReason.INVITATION: 60,
     }
     assert member_points(plan(), Record()) == {}
     some = Record(days_done=6, best_streak=3, required=10, required_done=6, friends_activated=9)
     assert member_points(plan(), some) == {
-        RewardKind.CHECK_IN: 12,
-        RewardKind.STREAK: 5,
-        RewardKind.INVITATION: 60,  # capped at three friends
+        PaymentReason.CHECK_IN: 12,
+        PaymentReason.STREAK: 5,
+        PaymentReason.INVITATION: 60,  # capped at three friends
     }
 
 
 def test_a_campaign_cut_short_pays_what_was_earned_and_nobody_has_completed_it():
     paid = member_points(plan(), FULL, cut_short=True)
-    assert RewardKind.COMPLETION not in paid
-    assert paid[RewardKind.CHECK_IN] == 20
+    assert PaymentReason.COMPLETION not in paid
+    assert paid[PaymentReason.CHECK_IN] == 20
 
 
 @pytest.mark.parametrize(
