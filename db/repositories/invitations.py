@@ -9,7 +9,19 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from db.repositories.enrolments import get as enrolment_of
 from db.statements import chunked, insert_ignore
@@ -265,37 +277,32 @@ def _invited(conn: Connection, inviter_id: str, friend_id: str) -> bool:
 
 
 def activate_page(
-    conn: Connection, row: Row[Any], within: Sequence[ColumnElement[bool]], now: datetime
+    conn: Connection, row: Row[Any], after: tuple[int, str], end: tuple[int, str], now: datetime
 ) -> None:
     """Count the friends who have become active, for the inviters of one page; done again it changes nothing.
 
-    ``row`` is the campaign's, ``within`` the conditions that bound the page in enrolments. Only rows of
-    these inviters are written: another page that ran at the same time would wait for this one otherwise.
+    ``row`` is the campaign's; the page are the places (shard, person) past ``after`` and up to ``end``.
+    Only rows of these inviters are written: pages of other shards, which run at the same time, hold theirs.
     """
     needed = CampaignPlan.model_validate(row.plan).invitations.activating_check_ins
-    friend = enrolments.alias("friend")
+    place = tuple_(invitation_joins.c.inviter_shard, invitation_joins.c.inviter_id)
     active = (
         select(invitation_joins.c.friend_id, invitation_joins.c.inviter_id)
         .join(
             enrolments,
             and_(
                 enrolments.c.campaign_id == invitation_joins.c.campaign_id,
-                enrolments.c.person_id == invitation_joins.c.inviter_id,
-            ),
-        )
-        .join(
-            friend,
-            and_(
-                friend.c.campaign_id == invitation_joins.c.campaign_id,
-                friend.c.person_id == invitation_joins.c.friend_id,
+                enrolments.c.person_id == invitation_joins.c.friend_id,
             ),
         )
         .where(
-            *within,
             invitation_joins.c.campaign_id == row.id,
-            invitation_joins.c.status == _JOINED,
-            friend.c.days_done >= needed,
-            friend.c.status != Place.REMOVED.value,
+            place > tuple_(*after),
+            place <= tuple_(*end),
+            # As it stands in the index, which databases use for no bound value.
+            invitation_joins.c.status == literal_column(f"'{_JOINED}'"),
+            enrolments.c.days_done >= needed,
+            enrolments.c.status != Place.REMOVED.value,
         )
     )
     found = conn.execute(active).all()
@@ -347,7 +354,7 @@ def doubtful(conn: Connection, after: str | None, limit: int) -> list[Row[Any]]:
         .join(people, people.c.id == invitation_joins.c.friend_id)
         .join(inviter, inviter.c.id == invitation_joins.c.inviter_id)
         .join(campaigns, campaigns.c.id == invitation_joins.c.campaign_id)
-        .where(invitation_joins.c.status == JoinStatus.DOUBTFUL.value)
+        .where(invitation_joins.c.status == literal_column(f"'{JoinStatus.DOUBTFUL.value}'"))
     )
     if after is not None:
         found = found.where(invitation_joins.c.id > after)
