@@ -1,17 +1,23 @@
 """People at the JSON API, for programs that act as them: signed in, each with cookies of their own."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 
+from domain.ids import new_id
 from engine.errors import EngineError
 
 ANSWER_SECONDS: Final = 75.0
 PREFIX: Final = "/api/v1"
+BUSY_SECONDS: Final = 0.5
+_BUSY: Final = frozenset({"temporal_unavailable", "database_unavailable", "request_in_progress"})
 
 
 class Refusal(EngineError):
@@ -40,15 +46,27 @@ class Visitor:
         )
 
     async def ask(self, method: str, path: str, key: str | None = None, **given: Any) -> Any:
-        """Send one request and return the JSON of its answer. Raises ``Refusal`` for a problem."""
-        response = await self.send(method, path, key, **given)
+        """Send one request and return the JSON of its answer. Raises ``Refusal`` for a problem.
+
+        Where Temporal or the database has no time just now, the request is sent again under its key.
+        """
+        response = await self._answered(method, path, key or new_id(), given)
         if response.is_success:
             return response.json() if response.content else None
-        told = response.json() if "json" in response.headers.get("content-type", "") else {}
+        told = response.json() if _code_of(response) else {}
         detail = told.get("detail", "") + "".join(
             f" {e['field']}: {e['code']}" for e in told.get("errors", ())
         )
         raise Refusal(f"{method} {path}", response.status_code, told.get("code", ""), detail)
+
+    async def _answered(self, method: str, path: str, key: str, given: dict[str, Any]) -> httpx2.Response:
+        give_up = time.monotonic() + ANSWER_SECONDS
+        while True:
+            response = await self.send(method, path, key, **deepcopy(given))
+            busy = response.status_code in {409, 503} and _code_of(response) in _BUSY
+            if not busy or time.monotonic() > give_up:
+                return response
+            await asyncio.sleep(BUSY_SECONDS)
 
     async def get(self, path: str, **parameters: Any) -> Any:
         """Read."""
@@ -76,6 +94,11 @@ class Visitor:
         duration = f"PT{max(1, round(length.total_seconds()))}S"
         body = {"process": process, "duration": duration}
         return str((await self.post("/dev/clock/advance", body))["now"])
+
+
+def _code_of(response: httpx2.Response) -> str:
+    told = response.json() if "json" in response.headers.get("content-type", "") else {}
+    return str(told.get("code", ""))
 
 
 class Entrance:

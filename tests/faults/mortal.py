@@ -46,7 +46,9 @@ async def _serve(
         await asyncio.Event().wait()
 
 
-def main(*, room: str, address: str, namespace: str, url: str, queue: str, last: int, ready: str) -> int:
+def main(
+    *, address: str, namespace: str, url: str, queue: str, last: int, ready: str, room: str = "vetting"
+) -> int:
     """Serve ``queue`` until the ``last``-th write of this process (0: for ever)."""
     asyncio.run(_serve(room, address, namespace, url, queue, last, ready))
     return 0
