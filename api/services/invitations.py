@@ -156,10 +156,11 @@ def mine(
     found = stored.friends(conn, campaign_id, person_id, after, paging.fetch)
     shown, cursor = paging.cut(found, lambda one: (one.id,))
     paid = settlements.of_member(conn, campaign_id, person_id)
-    rewarded = paid is not None and paid.invitation_points > 0
+    number = paid.invitation_points // plan.points if paid and plan.points else 0
+    rewarded = stored.first_activated(conn, campaign_id, person_id, number) if number else frozenset()
     return InvitationsOut(
         invitations=[_out(one, base, now) for one in made],
-        friends=[_friend(one, rewarded) for one in shown],
+        friends=[_friend(one, one.id in rewarded) for one in shown],
         activated=entry.friends_activated if entry else 0,
         goal=plan.goal,
         rewarded_at_most=plan.rewarded_at_most if plan.mode is InvitationMode.INSIDE else 0,

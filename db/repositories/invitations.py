@@ -112,6 +112,21 @@ def friends(
     return list(conn.execute(found.order_by(invitation_joins.c.id.desc()).limit(limit)))
 
 
+def first_activated(conn: Connection, campaign_id: str, inviter_id: str, number: int) -> frozenset[str]:
+    """Return the ids of the first ``number`` joins that counted for an inviter: those that are rewarded."""
+    found = (
+        select(invitation_joins.c.id)
+        .where(
+            invitation_joins.c.campaign_id == campaign_id,
+            invitation_joins.c.inviter_id == inviter_id,
+            invitation_joins.c.status == _ACTIVATED,
+        )
+        .order_by(invitation_joins.c.activated_at, invitation_joins.c.id)
+        .limit(number)
+    )
+    return frozenset(conn.execute(found).scalars())
+
+
 def _usable(now: datetime) -> Any:
     """Select the invitations by which somebody can join now, with campaign and inviter."""
     takes_part = exists().where(
@@ -295,6 +310,7 @@ def activate_page(
                 enrolments.c.person_id == invitation_joins.c.friend_id,
             ),
         )
+        .join(people, people.c.id == invitation_joins.c.friend_id)
         .where(
             invitation_joins.c.campaign_id == row.id,
             place > tuple_(*after),
@@ -303,6 +319,7 @@ def activate_page(
             invitation_joins.c.status == literal_column(f"'{_JOINED}'"),
             enrolments.c.days_done >= needed,
             enrolments.c.status != Place.REMOVED.value,
+            people.c.status == PersonStatus.ACTIVE.value,
         )
     )
     found = conn.execute(active).all()

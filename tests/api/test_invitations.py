@@ -7,10 +7,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
-from db.tables.campaigns import enrolments
+from contracts.campaigns import BulkInput
+from db.repositories import campaign_bulk
+from db.tables.campaigns import enrolments, settlements
 from db.tables.invitations import invitation_joins
+from domain.campaigns.members import SHARDS
 from domain.campaigns.terms import Status
 from domain.ids import new_id
 from domain.people import Role
@@ -219,3 +222,28 @@ async def test_bulk_sign_ups_from_one_address_wait_for_staff(api: Api) -> None:
     decision = f"/staff/invitations/doubtful/{items[0]['id']}/decision"
     problem(await ann.post(decision, {"decision": "count"}), 403, "forbidden")
     assert (await judge.post(decision, {"decision": "count"})).status_code == 204
+
+
+async def test_friends_beyond_the_cap_count_and_are_not_rewarded(api: Api) -> None:
+    plan = {"points": 20, "rewarded_at_most": 1, "activating_check_ins": 1}
+    campaign, ann = await Campaign.at(api.db, invitations=plan), await api.user("ann")
+    await enrol(ann, campaign)
+    code = (await invite(ann, campaign))["code"]
+    for name in ("bob", "cid"):
+        friend = await api.user(name)
+        await enrol(friend, campaign, code)
+        await campaign.go(1)
+        await campaign.check_in(friend.id)
+    now = datetime.now(UTC)
+    given = BulkInput(
+        campaign_id=campaign.id, process_id="campaign/x", at=now, first=0, last=SHARDS, day=1, nudge_after=30
+    )
+    await api.db.write(lambda conn: campaign_bulk.close_page(conn, given, None, 100, now))
+    at = f"/campaigns/{campaign.id}/invitations"
+    mine = (await ann.get(at)).json()
+    assert [one["status"] for one in mine["friends"]] == ["activated"] * 2
+    assert (mine["activated"], mine["rewarded_at_most"]) == (2, 1)
+    paid = {"days_done": 0, "completed": False, "invitation_points": 20, "settled_at": now}
+    await api.execute(insert(settlements).values(campaign_id=campaign.id, person_id=ann.id, **paid))
+    mine = (await ann.get(at)).json()
+    assert sorted(one["status"] for one in mine["friends"]) == ["activated", "rewarded"]

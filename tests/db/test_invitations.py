@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -73,7 +74,7 @@ async def check_in_days(campaign: Campaign, people: dict[str, int], last: int) -
             if day <= days:
                 await campaign.check_in(person_id)
         for _ in range(2):
-            await campaign.db.write(lambda conn, day=day: closing(conn, campaign, day, page=2))
+            await campaign.db.write(partial(closing, campaign=campaign, day=day, page=2))
 
 
 async def test_the_code_stays_the_same_until_it_is_taken_back_or_expires(db: Database):
@@ -95,7 +96,7 @@ async def test_the_code_stays_the_same_until_it_is_taken_back_or_expires(db: Dat
     )
     assert (await code_of(campaign, ann)).code not in {made[0].code, second.code}
     for code in (made[0].code, second.code, "x" * 22):
-        assert await db.read(lambda conn, code=code: invitations.by_code(conn, code, now)) is None
+        assert await db.read(partial(invitations.by_code, code=code, now=now)) is None
 
 
 async def test_friends_count_once_when_they_have_been_active(db: Database):
@@ -163,7 +164,7 @@ async def test_the_last_click_wins_and_old_ones_do_not_count(db: Database):
     ann, bea = [(await code_of(campaign, one)) for one in campaign.members]
     now = datetime.now(UTC)
     late, old, new, both = await newcomers(campaign, 4)
-    await db.write(lambda conn: _joined_at(conn, new, now))
+    await db.write(lambda conn: _change(conn, new, joined_at=now))
     hour, week = timedelta(hours=1), timedelta(days=7)
     await come(campaign, late, None, clicks=((ann.id, now - 2 * hour), (bea.id, now - hour)))
     await come(campaign, old, None, clicks=((ann.id, now - week - hour),))
@@ -177,8 +178,8 @@ async def test_the_last_click_wins_and_old_ones_do_not_count(db: Database):
     assert (await campaign.member(new))["new_member"] is True
 
 
-def _joined_at(conn: Connection, person_id: str, at: datetime) -> None:
-    conn.execute(update(people).where(people.c.id == person_id).values(joined_at=at))
+def _change(conn: Connection, person_id: str, **values: Any) -> None:
+    conn.execute(update(people).where(people.c.id == person_id).values(**values))
 
 
 async def test_rings_are_looked_at(db: Database):
@@ -208,9 +209,8 @@ async def test_a_burst_from_one_client_is_doubtful_from_its_first_on(db: Databas
     waiting = await db.read(lambda conn: invitations.doubtful(conn, None, 100))
     now = datetime.now(UTC)
     for row in waiting[:2]:
-        assert await db.write(
-            lambda conn, row=row: invitations.decide(conn, row.id, counts=True, actor_id=ann, now=now)
-        )
+        decision = partial(invitations.decide, join_id=row.id, counts=True, actor_id=ann, now=now)
+        assert await db.write(decision)
     rejected = waiting[2].id
     for expected in (True, False):
         assert expected == await db.write(
@@ -250,3 +250,16 @@ async def test_a_join_knows_the_shard_of_its_inviter(db: Database):
         select(func.count().label("n")).select_from(entries).where(entries.c.invited_by == ann)
     )
     assert rows[0]["n"] == 2
+
+
+async def test_a_suspended_friend_does_not_count(db: Database):
+    campaign = await Campaign.at(db, members=1)
+    [ann] = campaign.members
+    [fake] = await newcomers(campaign, 1)
+    await come(campaign, fake, (await code_of(campaign, ann)).code)
+    await check_in_days(campaign, {fake: 2}, 2)
+    await campaign.go(3)
+    await campaign.check_in(fake)
+    await db.write(lambda conn: _change(conn, fake, status="suspended"))
+    await check_in_days(campaign, {}, 4)
+    assert (await campaign.member(ann))["friends_activated"] == 0
