@@ -18,14 +18,16 @@ from sqlalchemy import Connection
 from contracts.contributions import ContributionIn
 from db.database import Database
 from db.errors import DatabaseUnavailable
-from db.repositories import contributions, people
+from db.repositories import campaigns, contributions, people
+from domain.campaigns.terms import Status as CampaignStatus
 from domain.contributions import ContributionKind
 from domain.people import normalise_email
 from engine.cache import Report
 from engine.errors import EngineError
+from engine.seed_campaigns import MIDDLE_DAY, RUNNING, tell_campaigns
 from engine.seed_people import ADMIN, BRIDGE, EVERYBODY, MEMBERS, Someone
 from engine.seed_stories import STORIES, Story, Teller, is_told
-from engine.visitors import Refusal, entrance
+from engine.visitors import Entrance, Refusal, entrance
 from settings import load_settings
 
 SOURCE: Final = "demo-forum"
@@ -57,7 +59,7 @@ async def seed_demo(
     """
     added = await db.write(lambda conn: populate(conn, datetime.now(UTC)))
     untold = await db.read(_untold)
-    if not untold:
+    if not untold and await db.read(_campaigns_are_told):
         return Seeded(added, ())
     report(f"{len(EVERYBODY)} fictional people; telling {len(untold)} stories")
     async with entrance(base_url, transport) as door:
@@ -68,7 +70,8 @@ async def seed_demo(
             )
         except httpx2.TransportError as error:
             raise EngineError(f"Kameng does not answer at {base_url}; is it running?") from error
-    _raise_first(results)
+        _raise_first(results)
+        await _tell_campaigns(door)
     return Seeded(added, tuple(story.key for story in untold))
 
 
@@ -89,6 +92,20 @@ async def _tell(teller: Teller, story: Story) -> None:
         await story.tell(teller, story.key)
     except Refusal as refusal:
         raise EngineError(f"the story of «{story.key}» went otherwise: {refusal}") from refusal
+
+
+async def _tell_campaigns(door: Entrance) -> None:
+    try:
+        await tell_campaigns(door)
+    except Refusal as refusal:
+        raise EngineError(f"a campaign went otherwise: {refusal}") from refusal
+    except httpx2.TransportError as error:
+        raise EngineError("Kameng stopped answering while campaigns were put in") from error
+
+
+def _campaigns_are_told(conn: Connection) -> bool:
+    running = campaigns.listed(conn, [CampaignStatus.RUNNING], limit=10)
+    return any(row.template == RUNNING and row.day >= MIDDLE_DAY for row in running)
 
 
 async def _make_token(teller: Teller) -> None:

@@ -11,19 +11,21 @@ from sqlalchemy import Connection, func, select
 from temporalio.client import Client
 
 from api.app import create_app
-from contracts.base import VETTING_QUEUE, task_queue
+from contracts.base import CAMPAIGN_QUEUE, VETTING_QUEUE, task_queue
 from db.database import Database
 from db.repositories import people
 from db.tables.base import metadata
+from db.tables.campaigns import campaigns
 from db.tables.mail import mails
 from db.tables.people import people as people_table
 from db.tables.people import role_grants
 from db.tables.vetting import applications, timeline_entries
 from domain.people import Role, normalise_email
 from engine.seed import populate, seed_demo
+from engine.seed_campaigns import MIDDLE_DAY
 from engine.seed_people import APPLICANTS, EVERYBODY, HOST, MEMBERS, STAFF, VOTERS
 from settings import Settings
-from worker import vetting_worker
+from worker import campaign_worker, vetting_worker
 
 STATES = {
     "drafting": ("draft", "intake"),
@@ -44,6 +46,11 @@ STATES = {
     "extended": ("member_vote", "voting_extended"),
     "unheard": ("rejected", "appeal_window"),
     "reported": ("probation", "probation_decision"),
+}
+CAMPAIGNS = {
+    "check_in_challenge": ("running", MIDDLE_DAY),
+    "topic_discussion": ("in_review", 0),
+    "skill_share": ("draft", 0),
 }
 BASE = "http://kameng.test"
 
@@ -77,6 +84,12 @@ class Place:
         rows = await self.db.read(lambda conn: conn.execute(statement).all())
         return {row.email.partition("@")[0]: (row.status, row.stage) for row in rows}
 
+    async def campaigns(self) -> dict[str, tuple[str, int]]:
+        """Return status and day of every campaign, by its template."""
+        rows = await self.db.read(lambda conn: conn.execute(select(campaigns)).all())
+        assert len({row.template for row in rows}) == len(rows)
+        return {row.template: (row.status, row.day) for row in rows}
+
     async def counts(self) -> dict[str, int]:
         """Return how many rows every table holds that seeding fills."""
         kept = [table for name, table in metadata.tables.items() if name not in {"sessions", "mails"}]
@@ -100,11 +113,12 @@ async def place(sqlite_url: str, temporal_client: Client, tmp_path: Path) -> Asy
         staff_second_factor=False,
         temporal_call_seconds=60,
     )
-    app, queue = create_app(settings), task_queue(settings.task_queue_prefix, VETTING_QUEUE)
+    app, prefix = create_app(settings), settings.task_queue_prefix
     async with (
         Database.connect(sqlite_url) as db,
         app.router.lifespan_context(app),
-        vetting_worker(temporal_client, db, queue),
+        vetting_worker(temporal_client, db, task_queue(prefix, VETTING_QUEUE)),
+        campaign_worker(temporal_client, db, task_queue(prefix, CAMPAIGN_QUEUE)),
     ):
         yield Place(db, httpx2.ASGITransport(app=app))
 
@@ -113,6 +127,7 @@ async def test_every_interesting_state_is_there_once(place: Place) -> None:
     first = await seed_demo(place.db, BASE, transport=Cut(place.way, 10_000))
     assert first.people == len(EVERYBODY)
     assert await place.states() == STATES
+    assert await place.campaigns() == CAMPAIGNS
     before = await place.counts()
     again = await seed_demo(place.db, BASE, transport=Cut(place.way, 0))
     assert again == (0, ())
