@@ -2,23 +2,25 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import insert, select
+from itsdangerous import URLSafeSerializer
+from sqlalchemy import insert, select, update
 
 from contracts.campaigns import BulkInput
 from db.repositories import campaign_bulk
 from db.tables.campaigns import enrolments, settlements
 from db.tables.invitations import invitation_joins
+from db.tables.people import people
 from domain.campaigns.members import SHARDS
 from domain.campaigns.terms import Status
 from domain.ids import new_id
 from domain.people import Role
 from settings import Settings
-from tests.support.browser import browser, mailed_tokens
+from tests.support.browser import browser, mailed_tokens, parts_of
 from tests.support.campaigns import Campaign
 from tests.support.vetting_api import Api, User, problem, running_api
 
@@ -247,3 +249,31 @@ async def test_friends_beyond_the_cap_count_and_are_not_rewarded(api: Api) -> No
     await api.execute(insert(settlements).values(campaign_id=campaign.id, person_id=ann.id, **paid))
     mine = (await ann.get(at)).json()
     assert sorted(one["status"] for one in mine["friends"]) == ["activated", "rewarded"]
+
+
+async def test_looking_again_after_signing_up_makes_nobody_an_old_member(api: Api) -> None:
+    ann = await api.user("ann")
+    campaign = await Campaign.at(api.db, leader=ann.id)
+    made, guest = await invite(ann, campaign), await browser(api, SITE)
+    await sign_up(api, guest, "guest@people.example")
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    await api.execute(
+        update(people).where(people.c.email == "guest@people.example").values(joined_at=now - hour)
+    )
+    signer = URLSafeSerializer(parts_of(api).settings.secret_key.get_secret_value(), salt="invitation-clicks")
+    clicked = signer.dumps([(made["id"], int((now - 2 * hour).timestamp()))])
+    guest.cookies.set("kameng_invited", clicked, domain="kameng.test")
+    assert (await guest.get(f"/i/{made['code']}")).status_code == 200
+    assert (await guest.post(f"/api/v1/campaigns/{campaign.id}/enrolments", json={})).status_code == 201
+    [row] = await api.rows(select(invitation_joins))
+    assert row["new_member"] is True
+
+
+async def test_the_own_code_leads_nowhere_new(api: Api) -> None:
+    ann = await api.user("ann")
+    campaign = await Campaign.at(api.db, leader=ann.id)
+    made = await invite(ann, campaign)
+    assert (await enrol(ann, campaign, made["code"])).status_code == 201
+    assert await api.rows(select(invitation_joins)) == []
+    [entry] = await api.rows(select(enrolments))
+    assert entry["invited_by"] is None

@@ -48,12 +48,12 @@ async def joins(campaign: Campaign) -> dict[str, dict[str, Any]]:
     return {row["friend_id"]: row for row in found}
 
 
-def closing(conn: Connection, campaign: Campaign, day: int, page: int = 10_000) -> None:
+def closing(conn: Connection, campaign: Campaign, day: int, page: int = 10_000, first: int = 0) -> None:
     given = BulkInput(
         campaign_id=campaign.id,
         process_id=f"campaign/{campaign.id}",
         at=datetime.now(UTC),
-        first=0,
+        first=first,
         last=SHARDS,
         day=day,
         rest=False,
@@ -263,3 +263,20 @@ async def test_a_suspended_friend_does_not_count(db: Database):
     await db.write(lambda conn: _change(conn, fake, status="suspended"))
     await check_in_days(campaign, {}, 4)
     assert (await campaign.member(ann))["friends_activated"] == 0
+
+
+async def test_the_close_of_a_shard_writes_its_own_inviters_only(db: Database):
+    campaign = await Campaign.at(db, members=6, invitations={"activating_check_ins": 1})
+    friends = await newcomers(campaign, 6)
+    for inviter, friend in zip(campaign.members, friends, strict=True):
+        await come(campaign, friend, (await code_of(campaign, inviter)).code)
+    await campaign.go(1)
+    for friend in friends:
+        await campaign.check_in(friend)
+    middle = sorted(shard_of(one) for one in campaign.members)[3]
+    await db.write(partial(closing, campaign=campaign, day=1, page=1, first=middle))
+    for inviter in campaign.members:
+        counted = (await campaign.member(inviter))["friends_activated"]
+        assert counted == (shard_of(inviter) >= middle)
+    await db.write(partial(closing, campaign=campaign, day=1, page=1))
+    assert [(await campaign.member(one))["friends_activated"] for one in campaign.members] == [1] * 6
