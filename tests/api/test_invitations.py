@@ -127,9 +127,14 @@ async def test_a_guest_lands_signs_up_and_joins_as_a_new_member(api: Api) -> Non
     assert re.search(r"HttpOnly", cookie)
     assert re.search(r"(?i)samesite=lax", cookie)
     assert "Max-Age=604800" in cookie
+    assert "no-store" in landed.headers["cache-control"]
+    chinese = (await guest.get(path, headers={"Accept-Language": "zh-CN"})).text
+    assert "Shown ann 邀请你参加" in chinese
     assert (await guest.post(path)).headers["location"] == path
     await sign_up(api, guest, "guest@people.example", path)
     assert "Join" in (await guest.get(path)).text
+    assert (await guest.post(path, headers={"Sec-Fetch-Site": "cross-site"})).status_code == 403
+    assert await api.rows(select(invitation_joins)) == []
     joined = await guest.post(path)
     assert (joined.status_code, joined.headers["location"]) == (303, path)
     assert "You take part" in (await guest.get(path)).text

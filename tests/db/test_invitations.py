@@ -18,6 +18,7 @@ from db.tables.campaigns import enrolments as entries
 from db.tables.invitations import invitation_joins
 from db.tables.invitations import invitations as codes
 from db.tables.people import people
+from domain.campaigns.invitation_doubts import MOST_IN_WINDOW
 from domain.campaigns.invitations import Channel
 from domain.campaigns.members import SHARDS, shard_of
 from tests.support.campaigns import Campaign, add_people
@@ -280,3 +281,17 @@ async def test_the_close_of_a_shard_writes_its_own_inviters_only(db: Database):
         assert counted == (shard_of(inviter) >= middle)
     await db.write(partial(closing, campaign=campaign, day=1, page=1))
     assert [(await campaign.member(one))["friends_activated"] for one in campaign.members] == [1] * 6
+
+
+async def test_too_many_friends_at_once_are_doubtful_wherever_they_come_from(db: Database):
+    campaign = await Campaign.at(db, members=2)
+    ann, bea = campaign.members
+    slow = await newcomers(campaign, 1)
+    await come(campaign, slow[0], (await code_of(campaign, bea)).code)
+    code = (await code_of(campaign, ann)).code
+    for number, friend in enumerate(await newcomers(campaign, MOST_IN_WINDOW + 1)):
+        await come(campaign, friend, code, client_hash=f"{number:064}")
+    found = await joins(campaign)
+    of_ann = [row for row in found.values() if row["inviter_id"] == ann]
+    assert {(row["status"], *row["reasons"]) for row in of_ann} == {("doubtful", "velocity")}
+    assert found[slow[0]]["status"] == "joined"
