@@ -26,8 +26,10 @@ from api.pages import (
     pool,
     sign_in,
     staff,
+    staff_campaigns,
     staff_decisions,
     staff_documents,
+    studio,
     wizard,
 )
 from api.pages.rendering import environment
@@ -54,6 +56,8 @@ def page_routers(settings: Settings) -> list[APIRouter]:
         policy.router,
         pool.router,
         staff.router,
+        staff_campaigns.router,
+        studio.router,
         staff_decisions.router,
         staff_documents.router,
     ]

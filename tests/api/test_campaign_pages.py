@@ -1,21 +1,35 @@
 """The pages of campaigns without a browser: every page in every state that it can be in."""
 
+import csv
+import html
+import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
+from temporalio.client import Client
 
-from db.tables.campaigns import check_ins
+from api.services.campaign_reports import cell
+from contracts.base import CAMPAIGN_QUEUE, task_queue
+from db.repositories import points
+from db.tables.campaigns import campaign_reports, check_ins
+from db.tables.campaigns import campaigns as table
+from domain.campaigns.reports import Against, Paid, Report, ReportDay
 from domain.campaigns.terms import Status
 from domain.people import Role
+from domain.points import Source
 from engine.processes import free_port
 from locales import translate
 from settings import Settings
 from tests.support.browser import browser
 from tests.support.campaigns import NOTE, Campaign
 from tests.support.vetting_api import Api, User, running_api
+from worker import campaign_worker
 
 SITE = "http://kameng.test"
 
@@ -143,3 +157,191 @@ async def test_who_comes_too_late_or_uninvited_is_told(api: Api) -> None:
     assert 'name="invite_code"' in await look(ann, f"/campaigns/{invited.id}")
     refused = await send(ann, f"/campaigns/{invited.id}/enrolments", 403, invite_code="guessed")
     assert 'role="alert"' in refused.text
+
+
+@pytest.fixture
+async def served(settings: Settings, sqlite_url: str, temporal_client: Client) -> AsyncIterator[Api]:
+    """The application with the worker of campaigns."""
+    values = {
+        "database_url": sqlite_url,
+        "temporal_address": temporal_client.service_client.config.target_host,
+        "temporal_namespace": temporal_client.namespace,
+        "staff_second_factor": False,
+        "temporal_ui_url": "http://127.0.0.1:8233",
+    }
+    given = settings.model_copy(update=values)
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(running_api(given, temporal_client))
+        queue = task_queue(given.task_queue_prefix, CAMPAIGN_QUEUE)
+        await stack.enter_async_context(campaign_worker(temporal_client, api.db, queue))
+        yield api
+
+
+async def fill_pool(api: Api) -> None:
+    await api.db.write(
+        lambda conn: points.deposit(
+            conn,
+            key="first",
+            amount=1_000_000,
+            source=Source.SPONSORSHIP,
+            reference="a sponsor",
+            actor_id=None,
+            at=datetime.now(UTC),
+        )
+    )
+
+
+async def begun(leader: httpx2.AsyncClient, days: int = 10) -> str:
+    """Begin a draft in the studio and return its path there."""
+    start = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+    await look(leader, "/studio/campaigns/new")
+    done = await send(leader, "/studio/campaigns/new", template="learning_plan", starts_on=start)
+    return done.headers["location"].partition("?")[0]
+
+
+def fields(text: str) -> dict[str, Any]:
+    """Read the editor's form as a browser without scripts would send it."""
+    form = re.search(r'<form id="editor".*?</form>', text, re.DOTALL)
+    assert form is not None
+    found: dict[str, Any] = {}
+    for tag in re.findall(r"<input[^>]*>", form[0]):
+        name = re.search(r' name="([^"]*)"', tag)
+        value = re.search(r' value="([^"]*)"', tag)
+        assert name
+        assert value
+        if ("checkbox" in tag or "radio" in tag) and " checked" not in tag:
+            continue
+        if 'type="checkbox"' in tag:
+            found.setdefault(name[1], []).append(html.unescape(value[1]))
+        else:
+            found[name[1]] = html.unescape(value[1])
+    for name_, text_ in re.findall(
+        r'<textarea[^>]* name="([^"]*)"[^>]*>(.*?)</textarea>', form[0], re.DOTALL
+    ):
+        found[name_] = html.unescape(text_)
+    return found
+
+
+async def test_a_draft_is_edited_counted_saved_and_given_up(api: Api) -> None:
+    leader, _ = await window(api, "leader", Role.LEADER)
+    other, _ = await window(api, "other", Role.LEADER)
+    member, _ = await window(api, "member")
+    await look(member, "/studio/campaigns/new", 403)
+    assert en("page.studio.leaders_only") in await look(member, "/studio")
+    await send(leader, "/studio/campaigns/new", 422, template="learning_plan", starts_on="soon")
+    path = await begun(leader)
+    await look(other, path, 404)
+    values = fields(await look(leader, path))
+    counted = await send(leader, path, 200, **values | {"capacity": "10", "action": "estimate"})
+    assert 'value="10"' in counted.text
+    assert fields(await look(leader, path))["capacity"] == "200"
+    wrong = values | {"length_days": "0", "rewards.streaks[3].days": "1", "rewards.streaks[3].points": "5"}
+    refused = await send(leader, path, 422, **wrong, action="save")
+    assert 'id="length_days-error"' in refused.text
+    assert 'id="rewards.streaks[3].days-error"' in refused.text
+    outside = values | {"invitations.mode": "outside", "title": "A <b>title</b>"}
+    saved = await send(leader, path, **outside, action="save")
+    assert saved.headers["location"] == f"{path}?done=campaign_saved"
+    text = await look(leader, path)
+    assert en("plan_warning.outside_points") in html.unescape(text)
+    assert "A &lt;b&gt;title&lt;/b&gt;" in text
+    assert fields(text) == outside | {name: fields(text)[name] for name in ("edit_version", "once")}
+    await send(leader, path, 412, **outside, action="save")
+    silent = await send(leader, path, 503, **outside | {"edit_version": "2"}, action="submit")
+    assert 'name="edit_version" value="3"' in silent.text
+    gone = await send(leader, f"{path}/steps/cancel")
+    assert gone.headers["location"].startswith("/studio?")
+    await look(leader, path, 404)
+
+
+async def test_handed_in_sent_back_approved_and_steered(served: Api) -> None:
+    leader, _ = await window(served, "leader", Role.LEADER)
+    staff, _ = await window(served, "staff", Role.CAMPAIGN_MANAGER)
+    member, _ = await window(served, "member")
+    path = await begun(leader)
+    desk = path.replace("/studio", "/staff")
+    await send(leader, path, **fields(await look(leader, path)), action="submit")
+    shown = await look(leader, path)
+    assert en("page.campaign.waiting_on.staff") in shown
+    assert en("campaign_if_nothing.staff_reminded") in shown
+    await look(member, "/staff/campaigns", 403)
+    assert desk in await look(staff, "/staff/campaigns")
+    text = await look(staff, desk)
+    assert en("page.desk.too_small") in text
+    assert "8233/namespaces" in text
+    await send(staff, f"{desk}/review", 422)
+    await send(staff, f"{desk}/review", 422, decision="reject")
+    small = await send(staff, f"{desk}/review", 409, decision="approve")
+    assert 'role="alert"' in small.text
+    await send(staff, f"{desk}/review", decision="request_changes", reasons="rules_unclear", note="Say how.")
+    text = await look(leader, path)
+    assert "Say how." in text
+    assert en("campaign_reason.rules_unclear") in text
+    await send(leader, path, **fields(text), action="submit")
+    await fill_pool(served)
+    done = await send(staff, f"{desk}/review", decision="approve", note="Good luck.")
+    assert done.headers["location"] == f"{desk}?done=campaign_approve"
+    await send(leader, f"{path}/steps/extend", 422, days="none")
+    await send(leader, f"{path}/steps/extend", days="2")
+    await send(leader, f"{path}/steps/pause", 409)
+    assert "Good luck." in await look(leader, path)
+    await send(staff, f"{desk}/steps/cancel", reason="The sponsor left.")
+    assert "The sponsor left." in await look(leader, path)
+    assert en("page.campaign.status.cancelled") in await look(leader, "/studio")
+
+
+async def reported(api: Api, title: str) -> tuple[httpx2.AsyncClient, User, str]:
+    """A settled campaign of somebody new with a report of two days."""
+    client, leader = await window(api, "leader", Role.LEADER)
+    campaign = await Campaign.at(api.db, day=31, status=Status.SETTLED, leader=leader.id)
+    now = datetime.now(UTC)
+    days = tuple(ReportDay(day=n, opened_at=now, active=4, checked_in=4 - n, made_up=0) for n in (1, 2))
+    figures = Report(
+        campaign_id=campaign.id,
+        cancelled=False,
+        days_run=2,
+        members=4,
+        left=1,
+        started=3,
+        completed=2,
+        still_there=2,
+        check_ins=5,
+        days=days,
+        new_members=Against(during=7, before=5),
+        shares=Against(during=3, before=0),
+        paid=Paid(reserved=100, check_in=10, streak=0, completion=20, rank=0, invitation=0),
+    ).model_dump(mode="json")
+    await api.execute(
+        insert(campaign_reports).values(campaign_id=campaign.id, made_at=now, figures=figures),
+        table.update().where(table.c.id == campaign.id).values(title=title),
+    )
+    return client, leader, campaign.id
+
+
+async def test_the_report_as_page_json_and_table(api: Api) -> None:
+    client, leader, campaign_id = await reported(api, "=1+1")
+    other, stranger = await window(api, "other", Role.LEADER)
+    path = f"/studio/campaigns/{campaign_id}/report"
+    text = await look(client, path)
+    assert "50%" in text
+    assert "+40%" in text
+    await look(other, path, 404)
+    assert (await stranger.get(f"/campaigns/{campaign_id}/report")).status_code == 404
+    told = (await leader.get(f"/campaigns/{campaign_id}/report")).json()
+    assert (told["completion"], told["new_members"]["growth"], told["shares"]["growth"]) == (0.5, 0.4, None)
+    assert told["paid"]["total"] == 30
+    kept = await leader.get(f"/campaigns/{campaign_id}/report.csv")
+    assert kept.headers["content-type"].startswith("text/csv")
+    assert kept.headers["content-disposition"].startswith("attachment")
+    lines = list(csv.reader(StringIO(kept.content.decode("utf-8-sig"))))
+    assert lines[1] == ["title", "", "'=1+1"]
+    assert ["checked_in", "2", "2"] in lines
+    assert (await client.get(f"{SITE}{path}.csv")).content == kept.content
+    before = await Campaign.at(api.db, day=3, leader=leader.id)
+    await look(client, f"/studio/campaigns/{before.id}/report", 404)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
+def test_no_cell_is_a_formula(start: str) -> None:
+    assert cell(f"{start}1").startswith("'")
+    assert (cell(-1), cell(None), cell("a=1")) == ("-1", "", "a=1")

@@ -1,0 +1,57 @@
+"""The report of a campaign in JSON. Shares are from 0 to 1, amounts in whole points."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+
+class ReportDayOut(BaseModel):
+    """One day: who took part, who checked in on it, who made it up later."""
+
+    day: int
+    opened_at: datetime
+    active: int
+    checked_in: int
+    made_up: int
+
+
+class AgainstOut(BaseModel):
+    """A count while it ran, and in as many days before; ``growth`` 0.4 is +40 %, null from nothing."""
+
+    during: int
+    before: int
+    growth: float | None
+
+
+class PaidOut(BaseModel):
+    """Points paid, by what for, and how many were reserved for them."""
+
+    reserved: int
+    check_in: int
+    streak: int
+    completion: int
+    rank: int
+    invitation: int
+    total: int
+
+
+class ReportOut(BaseModel):
+    """What a campaign did for the community."""
+
+    campaign_id: str
+    title: str
+    cancelled: bool
+    days_run: int
+    members: int
+    left: int
+    started: int
+    completed: int
+    completion: float
+    still_there: int
+    retention: float
+    check_ins: int
+    new_members: AgainstOut
+    shares: AgainstOut
+    cost_of_a_new_member: float | None
+    paid: PaidOut
+    days: list[ReportDayOut]

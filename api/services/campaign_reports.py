@@ -1,0 +1,83 @@
+"""The report of a settled campaign, as it is read and as a table for other programs."""
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from api.problems import Problem
+from api.schemas.campaign_reports import AgainstOut, PaidOut, ReportDayOut, ReportOut
+from api.services.campaigns import existing
+from db.repositories import campaign_reports
+from domain.campaigns.reports import Against
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+_SINGLE: Final = (
+    "cancelled",
+    "days_run",
+    "members",
+    "left",
+    "started",
+    "completed",
+    "completion",
+    "still_there",
+    "retention",
+    "check_ins",
+    "cost_of_a_new_member",
+)
+
+
+def read(conn: Connection, campaign_id: str) -> ReportOut:
+    """Return the report. Raises ``Problem`` before the campaign is settled."""
+    row = existing(conn, campaign_id)
+    found = campaign_reports.get(conn, campaign_id)
+    if found is None:
+        raise Problem("not_found")
+    plain = found.model_dump(include={*_SINGLE, "campaign_id"})
+    return ReportOut(
+        **plain,
+        title=row.title,
+        completion=found.completion,
+        retention=found.retention,
+        cost_of_a_new_member=found.cost_of_a_new_member,
+        new_members=_against(found.new_members),
+        shares=_against(found.shares),
+        paid=PaidOut(**found.paid.model_dump(), total=found.paid.total),
+        days=[ReportDayOut(**day.model_dump()) for day in found.days],
+    )
+
+
+def _against(given: Against) -> AgainstOut:
+    return AgainstOut(**given.model_dump(), growth=given.growth)
+
+
+def cell(value: Any) -> str:
+    """Return a value as a cell that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    if isinstance(value, int | float):
+        return text
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def as_csv(report: ReportOut) -> str:
+    """Return the report as one long table: figure, day (empty for the whole campaign), value."""
+    out = StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("figure", "day", "value"))
+    writer.writerows((cell(name), cell(day), cell(value)) for name, day, value in _figures(report))
+    return out.getvalue()
+
+
+def _figures(report: ReportOut) -> Iterator[tuple[str, int | None, Any]]:
+    yield "title", None, report.title
+    for name in _SINGLE:
+        yield name, None, getattr(report, name)
+    for part in ("new_members", "shares", "paid"):
+        for name, value in getattr(report, part).model_dump().items():
+            yield f"{part}_{name}", None, value
+    for day in report.days:
+        yield "opened_at", day.day, day.opened_at.isoformat()
+        for name in ("active", "checked_in", "made_up"):
+            yield name, day.day, getattr(day, name)
