@@ -47,7 +47,7 @@ SETTINGS: dict[TemplateCode, dict[str, Any]] = {
     },
     TemplateCode.CHECK_IN_CHALLENGE: {
         "length_days": 21,
-        "requirement": {"proofs": ["note", "picture"], "min_note_characters": 10},
+        "requirement": {"proofs": ["note"], "min_note_characters": 10},
         "make_up": {"cards": 2, "window_days": 2},
         "rewards": {
             "check_in": 3,
@@ -74,7 +74,7 @@ SETTINGS: dict[TemplateCode, dict[str, Any]] = {
         "length_days": 21,
         "rest_weekdays": [6],
         "capacity": 100,
-        "requirement": {"proofs": ["note", "link", "picture"], "min_note_characters": 50},
+        "requirement": {"proofs": ["note", "link"], "min_note_characters": 50},
         "make_up": {"cards": 3, "window_days": 5},
         "rewards": {
             "check_in": 4,
@@ -89,7 +89,7 @@ SETTINGS: dict[TemplateCode, dict[str, Any]] = {
         "capacity": 50,
         "enrolment": "invitation",
         "late_enrolment_until_day": 2,
-        "requirement": {"proofs": ["note", "picture"], "min_note_characters": 80},
+        "requirement": {"proofs": ["note"], "min_note_characters": 80},
         "make_up": {"cards": 1, "window_days": 2},
         "rewards": {"check_in": 5, "completion": 50, "completion_share": 0.85},
         # Reviews are shared outside, where nothing may be paid for it.
