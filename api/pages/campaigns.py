@@ -25,6 +25,7 @@ from api.security import allow
 from api.security.gate import Actor
 from api.services import campaign_views, enrolments
 from api.services.campaigns import LAUNCHERS
+from api.services.invitation_clicks import count_try, followed
 from db.repositories import campaigns
 from db.repositories import enrolments as places
 from domain.campaigns.policy import CampaignPolicy
@@ -138,9 +139,12 @@ async def enrol(request: Request, actor: Member, campaign_id: ObjectId, parts: P
     given, form = checked(EnrolIn, body, actor.locale)
     if given is None:
         return await _page(request, actor, campaign_id, parts, Form(values, form.errors), 422)
+    shown = followed(request)
     try:
+        if given.invite_code is not None:
+            await count_try(request, actor.person_id)
         place, _ = await parts.db.write(
-            lambda conn: enrolments.enrol(conn, campaign_id, actor.person_id, given, datetime.now(UTC))
+            lambda conn: enrolments.enrol(conn, campaign_id, actor.person_id, given, datetime.now(UTC), shown)
         )
     except Problem as problem:
         if problem.code == "not_found":
