@@ -107,6 +107,7 @@ async def qr(request: Request, parts: PartsDep, code: Code) -> Response:
     await _invitation(request, parts, code)
     picture = io.BytesIO()
     drawn = segno.make(f"{parts.settings.public_url}/i/{code}", error="m", micro=False)
-    drawn.save(picture, kind="svg", scale=8, border=4, dark="#000", light="#fff")
+    # By its view box alone, so that it can be shown in any size.
+    drawn.save(picture, kind="svg", border=4, omitsize=True, dark="#000", light="#fff")
     headers = {"X-Robots-Tag": "noindex", "Cache-Control": "private, max-age=3600"}
     return Response(picture.getvalue(), media_type="image/svg+xml", headers=headers)

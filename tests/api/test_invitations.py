@@ -171,7 +171,7 @@ async def test_pages_of_codes_that_lead_nowhere_are_the_same(api: Api) -> None:
     picture = await guest.get(f"/i/{made['code']}/qr.svg")
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/svg+xml")
     assert picture.text.lstrip().startswith("<?xml")
-    assert "<svg" in picture.text
+    assert "viewBox" in picture.text
     await ann.http.delete(f"/campaigns/{campaign.id}/invitations/{made['id']}")
     known, unknown = [await guest.get(f"/i/{code}") for code in (made["code"], "A" * 22)]
     assert (known.status_code, unknown.status_code) == (404, 404)
