@@ -73,6 +73,7 @@ STATUS_OF: dict[str, int] = {
     "too_many_tokens": 409,
     "not_editable": 409,
     "campaign_not_editable": 409,
+    "campaign_not_settled": 409,
     "already_leader": 409,
     "too_many_documents": 409,
     "ballot_closed": 409,

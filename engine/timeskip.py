@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
@@ -14,11 +16,10 @@ from temporalio.testing import TimeSkippingConfig as Config
 BOUND_SECONDS = 60.0
 # What is left of a skip is waited for below this: by then a target could pass while it is being asked for.
 _NEAR = timedelta(milliseconds=500)
-# A skip to an activity's next attempt leaves no event; after this long we stop looking for one.
-_FIRING_SECONDS = 1.0
+_FIRING_SECONDS = 20.0
 _PAUSE_SECONDS = 0.01
-# Events that a skip itself writes: the changed options and the changed time.
-_EVENTS_OF_A_SKIP = 2
+# A timer that is due was started among these: a process waits for one or two at a time.
+_LAST_EVENTS = 100
 
 _Handle = WorkflowHandle[Any, Any]
 
@@ -29,10 +30,8 @@ class TimeSkippingError(Exception):
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the server tells of a process: which run, events so far, running, busy, and its time."""
+    """What the server tells of a process: running, busy, and its time."""
 
-    run_id: str
-    events: int
     running: bool
     busy: bool
     now: datetime
@@ -49,7 +48,7 @@ async def _look(handle: _Handle) -> _Seen:
         for activity in raw.pending_activities
     )
     running = shown.status == WorkflowExecutionStatus.RUNNING
-    return _Seen(shown.run_id, shown.history_length, running, busy, now)
+    return _Seen(running, busy, now)
 
 
 async def _looks(handle: _Handle) -> AsyncIterator[_Seen]:
@@ -66,15 +65,37 @@ async def _idle(handle: _Handle) -> _Seen:
     raise AssertionError("unreachable")
 
 
-async def _fired(handle: _Handle, before: _Seen) -> None:
-    """Wait until the timer that a skip arrived at has fired: a further skip would leave it behind."""
+async def _fired(client: Client, handle: _Handle) -> None:
+    """Wait until every timer that is due has fired: a further skip would leave it behind."""
     try:
         async with asyncio.timeout(_FIRING_SECONDS):
             async for seen in _looks(handle):
-                if seen.run_id != before.run_id or seen.events > before.events + _EVENTS_OF_A_SKIP:
+                if not await _has_due_timer(client, handle, seen.now):
                     return
     except TimeoutError:
         return
+
+
+async def _has_due_timer(client: Client, handle: _Handle, now: datetime) -> bool:
+    """Tell whether a timer among the last events is due and has neither fired nor been cancelled."""
+    last = await client.workflow_service.get_workflow_execution_history_reverse(
+        GetWorkflowExecutionHistoryReverseRequest(
+            namespace=client.namespace,
+            execution=WorkflowExecution(workflow_id=handle.id),
+            maximum_page_size=_LAST_EVENTS,
+        )
+    )
+    events = last.history.events
+    over = {event.timer_fired_event_attributes.started_event_id for event in events}
+    over |= {event.timer_canceled_event_attributes.started_event_id for event in events}
+    return any(
+        event.HasField("timer_started_event_attributes")
+        and event.event_id not in over
+        and event.event_time.ToDatetime(UTC)
+        + event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+        <= now
+        for event in events
+    )
 
 
 async def advance(
@@ -105,14 +126,15 @@ async def _advance(client: Client, handle: _Handle, delta: timedelta) -> datetim
     skipper = TimeSkipper(client, config=Config(max_session_skip_count=1))
     target = (await _look(handle)).now + delta
     while True:
+        await _fired(client, handle)
         seen = await _idle(handle)
         left = target - seen.now
         if not seen.running or left <= timedelta(0):
             return seen.now
         if left < _NEAR:
             await asyncio.sleep(left.total_seconds())
-        elif not await skipper.fast_forward(handle, left):
-            await _fired(handle, seen)
+        else:
+            await skipper.fast_forward(handle, left)
 
 
 async def process_now(client: Client, workflow_id: str) -> datetime:

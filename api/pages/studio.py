@@ -151,11 +151,7 @@ def _editor(
         enrolments=list(Enrolment),
         modes=list(InvitationMode),
         boards=list(Board),
-        proofs=[
-            proof
-            for proof in Proof
-            if proof is not Proof.PICTURE or proof in campaign.plan.requirement.proofs
-        ],
+        proofs=list(Proof),
         once=new_id(),
     )
 

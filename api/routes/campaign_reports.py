@@ -22,7 +22,7 @@ def csv_answer(campaign_id: str, text: str) -> Response:
 
 @router.get("/report", summary="The report of a campaign")
 async def report(actor: LeaderOrStaff, campaign_id: ObjectId, db: DatabaseDep) -> ReportOut:
-    """Return what the campaign did for the community; 404 until it is settled."""
+    """Return what the campaign did for the community; 409 until it is settled."""
     return await db.read(lambda conn: campaign_reports.read(conn, campaign_id))
 
 

@@ -34,7 +34,7 @@ def read(conn: Connection, campaign_id: str) -> ReportOut:
     row = existing(conn, campaign_id)
     found = campaign_reports.get(conn, campaign_id)
     if found is None:
-        raise Problem("not_found")
+        raise Problem("campaign_not_settled")
     plain = found.model_dump(include={*_SINGLE, "campaign_id"})
     return ReportOut(
         **plain,

@@ -140,7 +140,6 @@ check_ins = Table(
     Column("kind", String(8), nullable=False, default="day"),
     Column("note", Text, nullable=False, default=""),
     Column("link", String(500)),
-    Column("picture_id", Id),
     # What the member was answered: the streak then, and the points that it earned.
     Column("streak", Integer, nullable=False, default=0),
     Column("points", Integer, nullable=False, default=0),

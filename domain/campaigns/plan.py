@@ -41,7 +41,6 @@ class Proof(StrEnum):
 
     NOTE = "note"
     LINK = "link"
-    PICTURE = "picture"
 
 
 class Board(StrEnum):

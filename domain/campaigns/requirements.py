@@ -1,4 +1,4 @@
-"""What a check-in needs: a note that says something, a web address or a picture, as the plan asks."""
+"""What a check-in needs: a note that says something, or a web address, as the plan asks."""
 
 import re
 import unicodedata
@@ -24,13 +24,12 @@ class Unmet(StrEnum):
 
 
 class Evidence(BaseModel):
-    """What a member handed in for a day; the picture's own checks are made where it is uploaded."""
+    """What a member handed in for a day."""
 
     model_config = ConfigDict(frozen=True)
 
     note: str = ""
     link: str | None = None
-    picture: bool = False
 
 
 # Letters and symbols that are drawn as nothing: Hangul fillers and the blank of Braille.
@@ -65,8 +64,6 @@ def unmet(plan: RequirementPlan, given: Evidence) -> Unmet | None:
     """
     if given.link is not None and not is_web_address(given.link):
         return Unmet.LINK_INVALID
-    if Proof.PICTURE in plan.proofs and given.picture:
-        return None
     if Proof.LINK in plan.proofs and given.link is not None:
         return None
     seen = len(visible(given.note))

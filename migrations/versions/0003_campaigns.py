@@ -81,7 +81,6 @@ def upgrade() -> None:
     sa.Column('kind', sa.String(length=8), nullable=False),
     sa.Column('note', sa.Text(), nullable=False),
     sa.Column('link', sa.String(length=500), nullable=True),
-    sa.Column('picture_id', sa.String(length=36), nullable=True),
     sa.Column('streak', sa.Integer(), nullable=False),
     sa.Column('points', sa.Integer(), nullable=False),
     sa.Column('at', db.types.UtcDateTime(), nullable=False),

@@ -338,7 +338,7 @@ async def test_the_report_as_page_json_and_table(api: Api) -> None:
     assert ["checked_in", "2", "2"] in lines
     assert (await client.get(f"{SITE}{path}.csv")).content == kept.content
     before = await Campaign.at(api.db, day=3, leader=leader.id)
-    await look(client, f"/studio/campaigns/{before.id}/report", 404)
+    await look(client, f"/studio/campaigns/{before.id}/report", 409)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])

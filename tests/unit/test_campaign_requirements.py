@@ -10,7 +10,7 @@ from domain.campaigns.plan import Proof, RequirementPlan
 from domain.campaigns.requirements import Evidence, Unmet, _piece, is_web_address, substance, unmet, visible
 
 NOTE = RequirementPlan(proofs=(Proof.NOTE,), min_note_characters=10)
-ANY = RequirementPlan(proofs=(Proof.NOTE, Proof.LINK, Proof.PICTURE), min_note_characters=10)
+ANY = RequirementPlan(proofs=(Proof.NOTE, Proof.LINK), min_note_characters=10)
 LINK = RequirementPlan(proofs=(Proof.LINK,))
 
 
@@ -66,15 +66,14 @@ def test_a_single_character_is_enough_where_one_is_asked_for():
 
 def test_one_of_the_proofs_is_enough():
     assert unmet(ANY, Evidence(note="hi", link="https://example.org/post")) is None
-    assert unmet(ANY, Evidence(picture=True)) is None
     assert unmet(ANY, Evidence()) is Unmet.PROOF_MISSING
     assert unmet(ANY, Evidence(note="hi")) is Unmet.NOTE_TOO_SHORT
     assert unmet(LINK, Evidence(link="https://example.org/post")) is None
 
 
 def test_what_the_plan_does_not_accept_does_not_count():
-    assert unmet(LINK, Evidence(note="a note that is long enough", picture=True)) is Unmet.PROOF_MISSING
-    assert unmet(NOTE, Evidence(link="https://example.org/", picture=True)) is Unmet.NOTE_TOO_SHORT
+    assert unmet(LINK, Evidence(note="a note that is long enough")) is Unmet.PROOF_MISSING
+    assert unmet(NOTE, Evidence(link="https://example.org/")) is Unmet.NOTE_TOO_SHORT
 
 
 def test_a_bad_link_is_refused_even_beside_a_good_note():
