@@ -1,7 +1,7 @@
 """Campaigns: drafts as their leaders write them, lists, and the record of one transition."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -21,8 +21,6 @@ from domain.mail import MailTemplate
 from domain.people import PersonStatus, Role
 from domain.points import InsufficientPoints
 
-# Below this a difference between process clock and wall clock is waiting, not skipping.
-CLOCK_TOLERANCE = timedelta(seconds=5)
 _MANAGERS = (Role.CAMPAIGN_MANAGER.value, Role.ADMIN.value)
 
 
@@ -179,10 +177,8 @@ def _write_projection(conn: Connection, row: Row[Any], given: RecordInput, now: 
     values["reasons"] = [reason.value for reason in state.reasons]
     if state.plan is not None:
         values["plan"] = state.plan.model_dump(mode="json")
-    ahead = given.at - now
-    skipped = ahead.total_seconds() if ahead > CLOCK_TOLERANCE else 0.0
     values |= {
-        "clock_offset_seconds": max(row.clock_offset_seconds, skipped),
+        "clock_offset_seconds": processes.clock_offset(row, given.at, now),
         "policy_version": state.policy_version,
         "submitted_at": state.submitted_at,
         "ended_at": state.ended_at,

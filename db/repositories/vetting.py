@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from contracts.base import application_process_id
 from contracts.vetting import Admission, Projection, RecordInput, RecordResult
-from db.repositories import vetting_mail
+from db.repositories import processes, vetting_mail
 from db.repositories.people import is_sanctioned
-from db.statements import insert_ignore, upsert
+from db.statements import insert_ignore
 from db.tables.ballots import ballots
 from db.tables.people import declared_conflicts, leaders, people, role_grants
 from db.tables.vetting import (
@@ -17,9 +17,7 @@ from db.tables.vetting import (
     credential_claims,
     documents,
     link_keys,
-    process_states,
     reviews,
-    timeline_entries,
 )
 from domain.ballots import BallotStatus
 from domain.checks import Background, Flag, Submission, barred, flags, link_key, missing
@@ -31,9 +29,6 @@ from domain.vetting.state import VettingState
 
 FIRST_TIER = "certified"
 
-# Below this a difference between process clock and wall clock is waiting, not skipping.
-CLOCK_TOLERANCE = timedelta(seconds=5)
-
 
 def record(conn: Connection, given: RecordInput, now: datetime) -> RecordResult:
     """Write one transition; tried again it changes nothing. ``now`` is the wall clock (UTC).
@@ -41,7 +36,8 @@ def record(conn: Connection, given: RecordInput, now: datetime) -> RecordResult:
     With an ``admission`` the automatic checks come first; a refusal in the result means that nothing
     was written. If the row is not behind the transition, the result tells the state it has reached.
     """
-    row, reached = _locked(conn, given.state.application_id), _reached(conn, given.process_id)
+    row = _locked(conn, given.state.application_id)
+    reached = processes.reached(conn, given.process_id)
     if row is None or (row.revision and (reached is None or reached.run_id != given.run_id)):
         # No such application, or one whose own process has come and gone: a second one must not take over.
         return RecordResult(refusal=Refusal.NOT_OPEN)
@@ -53,9 +49,10 @@ def record(conn: Connection, given: RecordInput, now: datetime) -> RecordResult:
         result = _admit(conn, row, given.admission, given.at)
         if result.refusal is not None:
             return result
-    _write_state(conn, given, result.flags)
+    state = given.state.model_copy(update={"flags": result.flags})
+    processes.write_state(conn, given.process_id, given.run_id, state.revision, state.model_dump(mode="json"))
     _write_projection(conn, row, projection, result.flags, given.at, now)
-    _write_timeline(conn, given, now)
+    processes.write_timeline(conn, given.process_id, given.entries, now)
     _write_consequences(conn, given)
     vetting_mail.queue_orders(conn, given, now)
     return result
@@ -65,21 +62,6 @@ def _locked(conn: Connection, application_id: str) -> Row[Any] | None:
     return conn.execute(
         select(applications).where(applications.c.id == application_id).with_for_update()
     ).one_or_none()
-
-
-def _reached(conn: Connection, process_id: str) -> Row[Any] | None:
-    return conn.execute(select(process_states).where(process_states.c.process_id == process_id)).one_or_none()
-
-
-def _write_state(conn: Connection, given: RecordInput, found: tuple[Flag, ...]) -> None:
-    state = given.state.model_copy(update={"flags": found})
-    row = {
-        "process_id": given.process_id,
-        "run_id": given.run_id,
-        "revision": state.revision,
-        "state": state.model_dump(mode="json"),
-    }
-    upsert(conn, process_states, [row], conflict=["process_id"])
 
 
 def _write_projection(
@@ -93,27 +75,8 @@ def _write_projection(
     values = projection.model_dump(exclude={"application_id", "person_id"})
     values["flags"] = [flag.value for flag in found]
     values["reasons"] = list(projection.reasons)
-    ahead = at - now
-    skipped = ahead.total_seconds() if ahead > CLOCK_TOLERANCE else 0.0
-    values["clock_offset_seconds"] = max(row.clock_offset_seconds, skipped)
+    values["clock_offset_seconds"] = processes.clock_offset(row, at, now)
     conn.execute(update(applications).where(applications.c.id == row.id).values(**values))
-
-
-def _write_timeline(conn: Connection, given: RecordInput, now: datetime) -> None:
-    rows = [
-        {
-            "process_id": given.process_id,
-            "seq": entry.seq,
-            "at": entry.at,
-            "recorded_at": now,
-            "code": entry.code,
-            "actor_id": entry.actor_id,
-            "detail": entry.detail,
-            "note_id": entry.note_id,
-        }
-        for entry in given.entries
-    ]
-    insert_ignore(conn, timeline_entries, rows)
 
 
 def _write_consequences(conn: Connection, given: RecordInput) -> None:
@@ -312,11 +275,4 @@ def _link_keys(row: Row[Any]) -> list[str]:
 
 def timeline_of(conn: Connection, application_id: str) -> list[Row[Any]]:
     """Return the timeline rows of an application, oldest first."""
-    process_id = application_process_id(application_id)
-    return list(
-        conn.execute(
-            select(timeline_entries)
-            .where(timeline_entries.c.process_id == process_id)
-            .order_by(timeline_entries.c.seq)
-        )
-    )
+    return processes.timeline(conn, application_process_id(application_id))
