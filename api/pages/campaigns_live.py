@@ -1,6 +1,5 @@
 """Live numbers of campaigns: a page that stands open hears of a change and fetches itself again."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from time import monotonic
 from typing import Annotated, Final
@@ -12,22 +11,17 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 
 from api.dependencies import ObjectId, PartsDep
+from api.pages.watching import LOOK_SECONDS, watched
 from api.parts import Parts
 from api.security import allow
 from api.security.credentials import credentials_of
 from api.security.gate import Actor, Credentials
 from api.services.campaign_views import may_see
 from db.database import Database
-from db.errors import DatabaseUnavailable
 from db.repositories import campaign_figures, campaigns
 
 router = APIRouter(prefix="/campaigns/{campaign_id}")
 
-_LOOK_SECONDS: Final = 2.0
-_LOOKS_BETWEEN_SIGNS: Final = 10
-# A browser comes back by itself; ending now and then lets a server that is going down drain.
-_LOOKS: Final = 150
-_COME_BACK_MS: Final = 3000
 _MOST_KEPT: Final = 500
 
 Pulse = tuple[int, ...]
@@ -42,23 +36,13 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Send ``changed`` whenever the campaign's numbers have, as long as the session holds."""
     credentials = credentials_of(request, parts.cookies)
-    seen = await _pulse(parts, credentials, campaign_id)
-    yield ServerSentEvent(comment="here", retry=_COME_BACK_MS)
-    for look in range(_LOOKS):
-        await asyncio.sleep(_LOOK_SECONDS)
-        if await request.is_disconnected():
-            return
-        try:
-            found = await _pulse(parts, credentials, campaign_id)
-        except DatabaseUnavailable:
-            continue
-        if found is None:
-            return
-        if found != seen:
-            seen = found
-            yield ServerSentEvent(event="changed", data=sum(found))
-        elif look % _LOOKS_BETWEEN_SIGNS == 0:
-            yield ServerSentEvent(comment="here")
+    changes = watched(
+        request,
+        lambda: _pulse(parts, credentials, campaign_id),
+        lambda found: ServerSentEvent(event="changed", data=sum(found)),
+    )
+    async for change in changes:
+        yield change
 
 
 async def _pulse(parts: Parts, credentials: Credentials, campaign_id: str) -> Pulse | None:
@@ -71,7 +55,7 @@ async def _pulse(parts: Parts, credentials: Credentials, campaign_id: str) -> Pu
         if actor is None or row is None or not may_see(row, actor):
             return None
         at, pulse = kept.get(campaign_id, (0.0, ()))
-        if monotonic() - at < _LOOK_SECONDS / 2:
+        if monotonic() - at < LOOK_SECONDS / 2:
             return pulse
         places = campaign_figures.places(conn, campaign_id)
         done = sum(day.checked_in for day in campaign_figures.days(conn, campaign_id))

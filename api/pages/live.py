@@ -1,8 +1,6 @@
 """Live status: a page that stands open hears of a change and fetches itself again."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from typing import Final
 
 from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -10,20 +8,14 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 
 from api.dependencies import ObjectId, PartsDep
+from api.pages.watching import watched
 from api.parts import Parts
 from api.routes.applications import Reader
 from api.security.credentials import credentials_of
 from api.security.gate import Credentials
-from db.errors import DatabaseUnavailable
 from db.repositories import applications
 
 router = APIRouter(prefix="/applications/{application_id}")
-
-_LOOK_SECONDS: Final = 2.0
-_LOOKS_BETWEEN_SIGNS: Final = 10
-# A browser comes back by itself; ending now and then lets a server that is going down drain.
-_LOOKS: Final = 150
-_COME_BACK_MS: Final = 3000
 
 
 @router.get("/events", response_class=EventSourceResponse)
@@ -32,23 +24,13 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Send ``changed`` whenever the application's process has moved on, as long as the session holds."""
     credentials = credentials_of(request, parts.cookies)
-    seen = await _revision(parts, credentials, application_id)
-    yield ServerSentEvent(comment="here", retry=_COME_BACK_MS)
-    for look in range(_LOOKS):
-        await asyncio.sleep(_LOOK_SECONDS)
-        if await request.is_disconnected():
-            return
-        try:
-            found = await _revision(parts, credentials, application_id)
-        except DatabaseUnavailable:
-            continue
-        if found is None:
-            return
-        if found != seen:
-            seen = found
-            yield ServerSentEvent(event="changed", data=found, id=str(found))
-        elif look % _LOOKS_BETWEEN_SIGNS == 0:
-            yield ServerSentEvent(comment="here")
+    changes = watched(
+        request,
+        lambda: _revision(parts, credentials, application_id),
+        lambda found: ServerSentEvent(event="changed", data=found, id=str(found)),
+    )
+    async for change in changes:
+        yield change
 
 
 async def _revision(parts: Parts, credentials: Credentials, application_id: str) -> int | None:
