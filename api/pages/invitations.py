@@ -23,7 +23,7 @@ from api.security.gate import Actor
 from api.services import enrolments
 from api.services.invitation_clicks import click_added, cookie_name, count_try, followed
 from db.repositories import enrolments as entries
-from db.repositories import invitations
+from db.repositories import invitation_codes
 from domain.campaigns.plan import CampaignPlan
 
 router = APIRouter(dependencies=[allow.anyone])
@@ -35,7 +35,7 @@ _DAY = 24 * 3600
 async def _invitation(request: Request, parts: Parts, code: str) -> Row[Any]:
     """Return what a code leads to. Raises ``Problem``, the same for every code by which nobody can join."""
     now = datetime.now(UTC)
-    found = await parts.db.read(lambda conn: invitations.by_code(conn, code, now))
+    found = await parts.db.read(lambda conn: invitation_codes.by_code(conn, code, now))
     if found is None:
         await count_try(request)
         raise Problem("not_found")
@@ -49,7 +49,7 @@ async def show(request: Request, parts: PartsDep, code: Code) -> Response:
     own = actor is not None and actor.person_id == found.inviter_id
     if not own and found.opened_at is None:
         now = datetime.now(UTC)
-        await parts.db.write(lambda conn: invitations.opened(conn, found.id, now))
+        await parts.db.write(lambda conn: invitation_codes.opened(conn, found.id, now))
     response = await _page(request, parts, actor, found)
     if not own:
         kept = click_added(request, found.id, signed_in=actor is not None)

@@ -22,7 +22,7 @@ from api.schemas.invitations import (
 from api.security import allow
 from api.security.gate import Actor
 from api.services import invitations
-from db.repositories import invitations as stored
+from db.repositories import invitation_attribution
 from domain.people import Role
 
 router = APIRouter(prefix=PREFIX, tags=["invitations"])
@@ -91,7 +91,7 @@ async def inviters(actor: Member, db: DatabaseDep) -> InvitersOut:
 async def sever(actor: Member, db: DatabaseDep) -> Response:
     """Whoever invited me no longer sees me, and I count for nobody from now on."""
     now = datetime.now(UTC)
-    await db.write(lambda conn: stored.sever(conn, actor.person_id, now))
+    await db.write(lambda conn: invitation_attribution.sever(conn, actor.person_id, now))
     return Response(status_code=204)
 
 

@@ -19,8 +19,16 @@ from api.schemas.invitations import (
     PersonalChannel,
 )
 from api.services.invitation_clicks import Followed
-from db.repositories import campaigns, enrolments, people, settlements
-from db.repositories import invitations as stored
+from db.repositories import (
+    campaigns,
+    enrolments,
+    invitation_activation,
+    invitation_attribution,
+    invitation_codes,
+    invitation_doubts,
+    people,
+    settlements,
+)
 from domain.campaigns.invitation_doubts import DoubtDecision, DoubtReason, JoinStatus
 from domain.campaigns.invitations import Attribution, Channel, Click, InvitationStatus, attribute
 from domain.campaigns.members import Place
@@ -72,13 +80,15 @@ def behind(
     )
     if by is None:
         return None
-    return Invitation(by, stored.doubts_about(conn, person_id, by.inviter_id, shown.client_hash, now))
+    return Invitation(
+        by, invitation_doubts.doubts_about(conn, person_id, by.inviter_id, shown.client_hash, now)
+    )
 
 
 def _typed(
     conn: Connection, campaign_id: str, code: str | None, grace: timedelta, now: datetime
 ) -> list[Click]:
-    row = stored.by_code(conn, code, now) if code else None
+    row = invitation_codes.by_code(conn, code, now) if code else None
     if row is None or row.campaign_id != campaign_id:
         return []
     since = max(row.created_at, now - grace)
@@ -88,7 +98,10 @@ def _typed(
 def _clicks(conn: Connection, campaign_id: str, shown: Followed, now: datetime) -> list[Click]:
     if not shown.clicks:
         return []
-    rows = {row.id: row for row in stored.usable_of(conn, campaign_id, [one for one, _ in shown.clicks], now)}
+    rows = {
+        row.id: row
+        for row in invitation_codes.usable_of(conn, campaign_id, [one for one, _ in shown.clicks], now)
+    }
     return [
         Click(invitation_id=one, inviter_id=rows[one].inviter_id, at=at)
         for one, at in shown.clicks
@@ -105,7 +118,9 @@ def joined(
     now: datetime,
 ) -> None:
     """Record by whose invitation somebody has just been enrolled, in the same transaction."""
-    stored.join(conn, campaign_id, person_id, invitation.by, invitation.doubts, shown.client_hash, now)
+    invitation_attribution.join(
+        conn, campaign_id, person_id, invitation.by, invitation.doubts, shown.client_hash, now
+    )
 
 
 def make(
@@ -121,7 +136,9 @@ def make(
     entry: Any = enrolments.get(conn, campaign_id, person_id)
     if person_id != row.leader_id and (entry is None or entry.status != Place.ACTIVE.value):
         raise Problem("not_enrolled")
-    made = stored.personal(conn, campaign_id, person_id, Channel(channel.value), plan.valid_days, now)
+    made = invitation_codes.personal(
+        conn, campaign_id, person_id, Channel(channel.value), plan.valid_days, now
+    )
     return _out(made, base, now)
 
 
@@ -147,17 +164,19 @@ def mine(
 ) -> InvitationsOut:
     """Return somebody's invitations to a campaign and who joined by them. Raises ``Problem``."""
     row = campaigns.get(conn, campaign_id)
-    made = stored.listed(conn, campaign_id, person_id)
+    made = invitation_codes.listed(conn, campaign_id, person_id)
     entry: Any = enrolments.get(conn, campaign_id, person_id)
     if row is None or (not made and entry is None and person_id != row.leader_id):
         raise Problem("not_found" if row is None else "not_enrolled")
     plan = CampaignPlan.model_validate(row.plan).invitations
     after = str(paging.after[0]) if paging.after else None
-    found = stored.friends(conn, campaign_id, person_id, after, paging.fetch)
+    found = invitation_attribution.friends(conn, campaign_id, person_id, after, paging.fetch)
     shown, cursor = paging.cut(found, lambda one: (one.id,))
     paid = settlements.of_member(conn, campaign_id, person_id)
     number = paid.invitation_points // plan.points if paid and plan.points else 0
-    rewarded = stored.first_activated(conn, campaign_id, person_id, number) if number else frozenset()
+    rewarded = (
+        invitation_activation.first_activated(conn, campaign_id, person_id, number) if number else frozenset()
+    )
     return InvitationsOut(
         invitations=[_out(one, base, now) for one in made],
         friends=[_friend(one, one.id in rewarded) for one in shown],
@@ -186,7 +205,7 @@ def _friend(row: Row[Any], rewarded: bool) -> FriendOut:
 
 def revoke(conn: Connection, campaign_id: str, person_id: str, invitation_id: str, now: datetime) -> None:
     """Take an own invitation back. Raises ``Problem``."""
-    if not stored.revoke(conn, campaign_id, person_id, invitation_id, now):
+    if not invitation_codes.revoke(conn, campaign_id, person_id, invitation_id, now):
         raise Problem("not_found")
 
 
@@ -200,7 +219,7 @@ def inviters(conn: Connection, person_id: str) -> InvitersOut:
                 inviter=PersonOut(id=row.inviter_id, display_name=row.display_name),
                 joined_at=row.joined_at,
             )
-            for row in stored.inviters_of(conn, person_id)
+            for row in invitation_attribution.inviters_of(conn, person_id)
         ]
     )
 
@@ -208,7 +227,7 @@ def inviters(conn: Connection, person_id: str) -> InvitersOut:
 def doubtful(conn: Connection, paging: Paging) -> Page[DoubtOut]:
     """Return a page of what waits for staff."""
     after = str(paging.after[0]) if paging.after else None
-    shown, cursor = paging.cut(stored.doubtful(conn, after, paging.fetch), lambda one: (one.id,))
+    shown, cursor = paging.cut(invitation_doubts.doubtful(conn, after, paging.fetch), lambda one: (one.id,))
     return Page(items=[_doubt(one) for one in shown], next_cursor=cursor)
 
 
@@ -227,11 +246,11 @@ def _doubt(row: Row[Any]) -> DoubtOut:
 
 def decide(conn: Connection, join_id: str, decision: DoubtDecision, actor_id: str, now: datetime) -> None:
     """Decide about a doubtful friend. Raises ``Problem``; nobody decides about oneself."""
-    one = stored.get_join(conn, join_id)
+    one = invitation_doubts.get_join(conn, join_id)
     if one is None:
         raise Problem("not_found")
     if actor_id in {one.inviter_id, one.friend_id}:
         raise Problem("forbidden")
     counts = decision is DoubtDecision.COUNT
-    if not stored.decide(conn, join_id, counts=counts, actor_id=actor_id, now=now):
+    if not invitation_doubts.decide(conn, join_id, counts=counts, actor_id=actor_id, now=now):
         raise Problem("invitation_decided")

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, false
 
 from contracts.campaigns import BulkInput, BulkResult
 from contracts.mail import MailRequest
-from db.repositories import invitations, mail
+from db.repositories import invitation_activation, mail
 from db.repositories.check_in_records import rules_of
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.tables.people import people
@@ -98,7 +98,7 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
         ),
         execution_options={"preserve_rowcount": True},
     ).rowcount
-    invitations.activate_page(conn, row, after or (given.first, ""), end, now)
+    invitation_activation.activate_page(conn, row, after or (given.first, ""), end, now)
     if not resting:
         _nudge(conn, given, after, end, now)
     return Page(end, int(changed))

@@ -13,7 +13,7 @@ from api.services import enrolments
 from api.services.invitation_clicks import Followed
 from contracts.campaigns import BulkInput
 from db.database import Database
-from db.repositories import campaign_bulk, invitations
+from db.repositories import campaign_bulk, invitation_attribution, invitation_codes, invitation_doubts
 from db.tables.campaigns import enrolments as entries
 from db.tables.invitations import invitation_joins
 from db.tables.invitations import invitations as codes
@@ -27,7 +27,7 @@ from tests.support.campaigns import Campaign, add_people
 async def code_of(campaign: Campaign, person_id: str, channel: Channel = Channel.LINK) -> Any:
     now = datetime.now(UTC)
     return await campaign.db.write(
-        lambda conn: invitations.personal(conn, campaign.id, person_id, channel, 30, now)
+        lambda conn: invitation_codes.personal(conn, campaign.id, person_id, channel, 30, now)
     )
 
 
@@ -86,7 +86,7 @@ async def test_the_code_stays_the_same_until_it_is_taken_back_or_expires(db: Dat
     assert len(made[0].code) >= 22
     assert (await code_of(campaign, ann, Channel.QR)).code != made[0].code
     now = datetime.now(UTC)
-    assert await db.write(lambda conn: invitations.revoke(conn, campaign.id, ann, made[0].id, now))
+    assert await db.write(lambda conn: invitation_codes.revoke(conn, campaign.id, ann, made[0].id, now))
     second = await code_of(campaign, ann)
     assert second.code != made[0].code
     past = now - timedelta(seconds=1)
@@ -97,7 +97,7 @@ async def test_the_code_stays_the_same_until_it_is_taken_back_or_expires(db: Dat
     )
     assert (await code_of(campaign, ann)).code not in {made[0].code, second.code}
     for code in (made[0].code, second.code, "x" * 22):
-        assert await db.read(partial(invitations.by_code, code=code, now=now)) is None
+        assert await db.read(partial(invitation_codes.by_code, code=code, now=now)) is None
 
 
 async def test_friends_count_once_when_they_have_been_active(db: Database):
@@ -207,15 +207,15 @@ async def test_a_burst_from_one_client_is_doubtful_from_its_first_on(db: Databas
     assert {row["status"] for row in (await joins(campaign)).values()} == {"doubtful"}
     await check_in_days(campaign, dict.fromkeys(crowd, 3), 4)
     assert (await campaign.member(ann))["friends_activated"] == 0
-    waiting = await db.read(lambda conn: invitations.doubtful(conn, None, 100))
+    waiting = await db.read(lambda conn: invitation_doubts.doubtful(conn, None, 100))
     now = datetime.now(UTC)
     for row in waiting[:2]:
-        decision = partial(invitations.decide, join_id=row.id, counts=True, actor_id=ann, now=now)
+        decision = partial(invitation_doubts.decide, join_id=row.id, counts=True, actor_id=ann, now=now)
         assert await db.write(decision)
     rejected = waiting[2].id
     for expected in (True, False):
         assert expected == await db.write(
-            lambda conn: invitations.decide(conn, rejected, counts=False, actor_id=ann, now=now)
+            lambda conn: invitation_doubts.decide(conn, rejected, counts=False, actor_id=ann, now=now)
         )
     await check_in_days(campaign, {}, 5)
     assert (await campaign.member(ann))["friends_activated"] == 2
@@ -229,14 +229,14 @@ async def test_who_severs_the_link_counts_for_nobody(db: Database):
     for friend in (gone, stays):
         await come(campaign, friend, code)
     now = datetime.now(UTC)
-    assert await db.write(lambda conn: invitations.sever(conn, gone, now)) == 1
-    assert await db.write(lambda conn: invitations.sever(conn, gone, now)) == 0
+    assert await db.write(lambda conn: invitation_attribution.sever(conn, gone, now)) == 1
+    assert await db.write(lambda conn: invitation_attribution.sever(conn, gone, now)) == 0
     await check_in_days(campaign, {gone: 3, stays: 3}, 3)
     assert (await campaign.member(ann))["friends_activated"] == 1
     assert (await campaign.member(gone))["invited_by"] is None
-    shown = await db.read(lambda conn: invitations.friends(conn, campaign.id, ann, None, 10))
+    shown = await db.read(lambda conn: invitation_attribution.friends(conn, campaign.id, ann, None, 10))
     assert [row.friend_id for row in shown] == [stays]
-    assert await db.read(lambda conn: invitations.inviters_of(conn, gone)) == []
+    assert await db.read(lambda conn: invitation_attribution.inviters_of(conn, gone)) == []
 
 
 async def test_a_join_knows_the_shard_of_its_inviter(db: Database):
