@@ -67,11 +67,11 @@ class CampaignActivities:
 
         The cursor in the heartbeat is a hint: a page done twice changes nothing.
         """
-        cursor: Cursor | None = None
-        if details := activity.info().heartbeat_details:
-            cursor = Cursor(int(details[0]), str(details[1]))
+        details = activity.info().heartbeat_details
+        # A worker of an earlier version left a number first: what it did is done again.
+        cursor: Cursor | None = details[0] if details and isinstance(details[0], str) else None
         while (cursor := await self._one_page(given, work, cursor, size)) is not None:
-            activity.heartbeat(*cursor)
+            activity.heartbeat(cursor)
 
     async def _one_page(
         self, given: BulkInput, work: _Work, after: Cursor | None, size: int

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from db.repositories.check_in_records import Rules, recounted, rules_of
 from db.repositories.check_ins import lock_campaigns
@@ -35,7 +35,7 @@ def amnesty(
     if any(not 1 <= day <= row.closed_through or day in before for day in wanted):
         raise NoAmnesty
     rules, total = Rules(plan, before | frozenset(wanted)), 0
-    after: tuple[int, str] | None = (-1, "")
+    after: str | None = ""
     while after is not None:
         after, changed = _repair_page(conn, row, rules, wanted, after, page)
         total += changed
@@ -47,18 +47,17 @@ def amnesty(
 
 
 def _repair_page(
-    conn: Connection, row: Any, rules: Rules, days: Sequence[int], after: tuple[int, str], size: int
-) -> tuple[tuple[int, str] | None, int]:
+    conn: Connection, row: Any, rules: Rules, days: Sequence[int], after: str, size: int
+) -> tuple[str | None, int]:
     """Count one page of members again; return where it ended (None: no more) and how many changed."""
-    position = (enrolments.c.shard, enrolments.c.person_id)
     members = conn.execute(
         select(enrolments)
         .where(
             enrolments.c.campaign_id == row.id,
             enrolments.c.status == Place.ACTIVE.value,
-            tuple_(*position) > tuple_(*after),
+            enrolments.c.person_id > after,
         )
-        .order_by(*position)
+        .order_by(enrolments.c.person_id)
         .limit(size)
         .with_for_update()
     ).all()
@@ -78,25 +77,15 @@ def _repair_page(
         conn.execute(
             update(enrolments).where(mine).values({name: bindparam(name) for name in names}), changes
         )
-    return (members[-1].shard, members[-1].person_id), len(changes)
+    return members[-1].person_id, len(changes)
 
 
 def _done_by(conn: Connection, campaign_id: str, members: Sequence[Any]) -> dict[str, set[int]]:
-    first, last = members[0], members[-1]
-    position = tuple_(enrolments.c.shard, enrolments.c.person_id)
     rows = conn.execute(
-        select(check_ins.c.person_id, check_ins.c.day)
-        .join(
-            enrolments,
-            and_(
-                enrolments.c.campaign_id == check_ins.c.campaign_id,
-                enrolments.c.person_id == check_ins.c.person_id,
-            ),
-        )
-        .where(
+        select(check_ins.c.person_id, check_ins.c.day).where(
             check_ins.c.campaign_id == campaign_id,
-            position >= tuple_(first.shard, first.person_id),
-            position <= tuple_(last.shard, last.person_id),
+            check_ins.c.person_id >= members[0].person_id,
+            check_ins.c.person_id <= members[-1].person_id,
         )
     )
     done: dict[str, set[int]] = defaultdict(set)

@@ -1,13 +1,15 @@
 """Bulk work on a campaign's members, page by page: each page is one transaction that can be done again.
 
-A page is a run of enrolments in the order of (shard, person). Its cursor is its last one.
+A page is a run of a shard's enrolments in the order of their people, which is the order of the rows that
+are written for them: pages in another touch every page of a large index again and again. Its cursor is its
+last person.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, false, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, select, update
 
 from contracts.campaigns import BulkInput, BulkResult
 from contracts.mail import MailRequest
@@ -18,12 +20,8 @@ from db.tables.people import people
 from domain.campaigns.members import Place
 from domain.mail import MailTemplate
 
-
-class Cursor(NamedTuple):
-    """Where a page ends."""
-
-    shard: int
-    person_id: str
+Cursor = str
+"""The id of the person with whom a page ends."""
 
 
 class Page(NamedTuple):
@@ -33,17 +31,12 @@ class Page(NamedTuple):
     rows: int
 
 
-_POSITION = (enrolments.c.shard, enrolments.c.person_id)
-
-
 def page_end(conn: Connection, given: BulkInput, after: Cursor | None, size: int) -> Cursor | None:
     """Return where the next page of at most ``size`` enrolments ends, None if there is none."""
-    ends = select(*_POSITION).where(*_range(given, after)).order_by(*_POSITION)
-    last = conn.execute(ends.offset(size - 1).limit(1)).one_or_none()
-    if last is None:
-        backwards = ends.order_by(None).order_by(enrolments.c.shard.desc(), enrolments.c.person_id.desc())
-        last = conn.execute(backwards.limit(1)).one_or_none()
-    return None if last is None else Cursor(last.shard, last.person_id)
+    person = enrolments.c.person_id
+    ends = select(person).where(*_range(given, after))
+    last = conn.execute(ends.order_by(person).offset(size - 1).limit(1)).scalar()
+    return last or conn.execute(ends.order_by(person.desc()).limit(1)).scalar()
 
 
 def _range(given: BulkInput, after: Cursor | None, end: Cursor | None = None) -> list[ColumnElement[bool]]:
@@ -53,17 +46,29 @@ def _range(given: BulkInput, after: Cursor | None, end: Cursor | None = None) ->
         enrolments.c.shard < given.last,
     ]
     if after is not None:
-        within.append(tuple_(*_POSITION) > tuple_(*after))
+        within.append(enrolments.c.person_id > after)
     if end is not None:
-        within.append(tuple_(*_POSITION) <= tuple_(*end))
+        within.append(enrolments.c.person_id <= end)
     return within
 
 
-def _checked_in(given: BulkInput) -> ColumnElement[bool]:
-    return exists().where(
+def _checked_in(given: BulkInput) -> list[ColumnElement[bool]]:
+    return [
         check_ins.c.campaign_id == given.campaign_id,
         check_ins.c.day == given.day,
         check_ins.c.person_id == enrolments.c.person_id,
+    ]
+
+
+def _days_done(given: BulkInput) -> ColumnElement[int]:
+    """Return 1 for members who have checked in on the day, else 0.
+
+    Their last day tells, except of those who have gone on to a later one: only these are looked up. As a
+    number, because PostgreSQL would read all check-ins of the day to look for a few.
+    """
+    looked_up = select(func.count()).where(*_checked_in(given)).scalar_subquery()
+    return case(
+        (enrolments.c.last_day < given.day, 0), (enrolments.c.last_day == given.day, 1), else_=looked_up
     )
 
 
@@ -77,7 +82,14 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
         return Page(None, 0)
     row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
     resting = given.day in rules_of(conn, row).rest
-    missed = false() if resting else ~_checked_in(given)
+    silent = enrolments.c.last_day < given.day
+    changes: dict[str, Any] = {
+        "closed_through": given.day,
+        "missed_in_a_row": case((silent, enrolments.c.missed_in_a_row + (0 if resting else 1)), else_=0),
+    }
+    if not resting:
+        changes["missed"] = enrolments.c.missed + 1 - _days_done(given)
+        changes["streak"] = case((silent, 0), else_=enrolments.c.streak)
     changed = conn.execute(
         update(enrolments)
         .where(
@@ -86,19 +98,10 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
             enrolments.c.first_day <= given.day,
             enrolments.c.closed_through < given.day,
         )
-        .values(
-            missed=enrolments.c.missed + case((missed, 1), else_=0),
-            missed_in_a_row=case(
-                (enrolments.c.last_day >= given.day, 0),
-                (missed, enrolments.c.missed_in_a_row + 1),
-                else_=enrolments.c.missed_in_a_row,
-            ),
-            streak=case((and_(missed, enrolments.c.last_day < given.day), 0), else_=enrolments.c.streak),
-            closed_through=given.day,
-        ),
+        .values(changes),
         execution_options={"preserve_rowcount": True},
     ).rowcount
-    invitation_activation.activate_page(conn, row, after or (given.first, ""), end, now)
+    invitation_activation.activate_page(conn, row, (given.first, given.last), after or "", end, now)
     if not resting:
         _nudge(conn, given, after, end, now)
     return Page(end, int(changed))
@@ -147,13 +150,13 @@ def _queue(
 
 def day_sums(conn: Connection, given: BulkInput) -> BulkResult:
     """Count a shard's members on a day that is closed, and how many of them checked in."""
-    members = select(func.count()).where(
+    counted = select(func.count(), func.coalesce(func.sum(_days_done(given)), 0)).where(
         *_range(given, None),
         enrolments.c.status == Place.ACTIVE.value,
         enrolments.c.first_day <= given.day,
     )
-    done = members.where(_checked_in(given))
-    return BulkResult(members=conn.execute(members).scalar_one(), done=conn.execute(done).scalar_one())
+    members, done = conn.execute(counted).one()
+    return BulkResult(members=members, done=int(done))
 
 
 def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
@@ -166,7 +169,7 @@ def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: 
         enrolments.c.status == Place.ACTIVE.value,
         enrolments.c.reminder_hour == given.slot,
         enrolments.c.first_day <= given.day,
-        ~_checked_in(given),
+        ~exists().where(*_checked_in(given)),
     )
     by_streak: dict[int, list[str]] = {}
     for row in conn.execute(silent):
@@ -190,6 +193,6 @@ def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cur
         select(enrolments, people.c.status.label("person_status"))
         .join(people, people.c.id == enrolments.c.person_id)
         .where(*_range(given, after, end))
-        .order_by(*_POSITION)
+        .order_by(enrolments.c.person_id)
     )
     return list(conn.execute(rows))

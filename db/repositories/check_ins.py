@@ -128,7 +128,7 @@ def _members_of(given: Any, campaign_id: Any, person_id: Any) -> Any:
         .select_from(given)
         .join(enrolments, own)
         # The order in which the bulk work goes through them too.
-        .order_by(enrolments.c.campaign_id, enrolments.c.shard, enrolments.c.person_id)
+        .order_by(enrolments.c.campaign_id, enrolments.c.person_id)
         .with_for_update(of=enrolments)
     )
 

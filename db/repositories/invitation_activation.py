@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, literal_column, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, func, literal_column, select, update
 
 from db.statements import chunked
 from db.tables.campaigns import enrolments
@@ -23,15 +23,14 @@ _JOINED, _ACTIVATED = JoinStatus.JOINED.value, JoinStatus.ACTIVATED.value
 
 
 def activate_page(
-    conn: Connection, row: Row[Any], after: tuple[int, str], end: tuple[int, str], now: datetime
+    conn: Connection, row: Row[Any], shards: tuple[int, int], after: str, end: str, now: datetime
 ) -> None:
     """Count the friends who have become active, for the inviters of one page; done again it changes nothing.
 
-    ``row`` is the campaign's; the page are the places (shard, person) past ``after`` and up to ``end``.
+    ``row`` is the campaign's; the page are the people of ``shards`` past ``after`` and up to ``end``.
     Only rows of these inviters are written: pages of other shards, which run at the same time, hold theirs.
     """
     needed = CampaignPlan.model_validate(row.plan).invitations.activating_check_ins
-    place = tuple_(invitation_joins.c.inviter_shard, invitation_joins.c.inviter_id)
     active = (
         select(invitation_joins.c.friend_id, invitation_joins.c.inviter_id)
         .join(
@@ -44,8 +43,10 @@ def activate_page(
         .join(people, people.c.id == invitation_joins.c.friend_id)
         .where(
             invitation_joins.c.campaign_id == row.id,
-            place > tuple_(*after),
-            place <= tuple_(*end),
+            invitation_joins.c.inviter_id > after,
+            invitation_joins.c.inviter_id <= end,
+            invitation_joins.c.inviter_shard >= shards[0],
+            invitation_joins.c.inviter_shard < shards[1],
             # As it stands in the index, which databases use for no bound value.
             invitation_joins.c.status == literal_column(f"'{_JOINED}'"),
             enrolments.c.days_done >= needed,

@@ -87,7 +87,8 @@ enrolments = Table(
     Column("closed_through", Integer, nullable=False, default=0),
     Column("friends_activated", Integer, nullable=False, default=0),
     CheckConstraint("status IN ('active', 'waiting', 'left', 'removed')", name="status"),
-    Index("ix_enrolments_bulk", "campaign_id", "shard", "person_id"),
+    # Bulk work goes in the order of people and passes over other shards without reading their rows.
+    Index("ix_enrolments_bulk", "campaign_id", "person_id", "shard"),
     Index("ix_enrolments_person_id_campaign_id", "person_id", "campaign_id"),
     sqlite_with_rowid=False,
 )

@@ -80,8 +80,8 @@ invitation_joins = Table(
 Index(
     "ix_invitation_joins_pending",
     invitation_joins.c.campaign_id,
-    invitation_joins.c.inviter_shard,
     invitation_joins.c.inviter_id,
+    invitation_joins.c.inviter_shard,
     sqlite_where=_PENDING,
     postgresql_where=_PENDING,
 )
