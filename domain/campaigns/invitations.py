@@ -45,7 +45,7 @@ class InvitationRefusal(StrEnum):
     WRONG_STATUS = "invitation_wrong_status"
 
 
-_TRACK = (
+TRACK = (
     InvitationStatus.CREATED,
     InvitationStatus.SENT,
     InvitationStatus.OPENED,
@@ -53,7 +53,8 @@ _TRACK = (
     InvitationStatus.ACTIVATED,
     InvitationStatus.REWARDED,
 )
-_BEFORE_JOINING = frozenset(_TRACK[:3])
+"""The steps of an invitation that succeeds, in their order."""
+_BEFORE_JOINING = frozenset(TRACK[:3])
 ENDED = frozenset({InvitationStatus.REWARDED, InvitationStatus.EXPIRED, InvitationStatus.REJECTED})
 
 
@@ -66,18 +67,18 @@ def advance(status: InvitationStatus, wanted: InvitationStatus) -> InvitationSta
     ``Refused``.
     """
     if status in ENDED:
-        if status is wanted or (status is InvitationStatus.REWARDED and wanted in _TRACK):
+        if status is wanted or (status is InvitationStatus.REWARDED and wanted in TRACK):
             return status
         raise Refused(InvitationRefusal.CLOSED, status=status.value)
     if wanted is InvitationStatus.REJECTED or (
         wanted is InvitationStatus.EXPIRED and status in _BEFORE_JOINING
     ):
         return wanted
-    if wanted in _TRACK:
-        at, to = _TRACK.index(status), _TRACK.index(wanted)
+    if wanted in TRACK:
+        at, to = TRACK.index(status), TRACK.index(wanted)
         if to <= at:
             return status
-        if to == at + 1 or to <= _TRACK.index(InvitationStatus.JOINED):
+        if to == at + 1 or to <= TRACK.index(InvitationStatus.JOINED):
             return wanted
     raise Refused(InvitationRefusal.WRONG_STATUS, status=status.value)
 
