@@ -84,6 +84,8 @@ STATUS_OF: dict[str, int] = {
     "campaign_full": 409,
     "invitations_off": 409,
     "invitation_decided": 409,
+    "campaign_settling": 409,
+    "late_reward_unfunded": 409,
     "violation_settled": 409,
     "policy_changed": 409,
     "points_insufficient": 409,

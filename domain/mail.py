@@ -45,6 +45,7 @@ class MailTemplate(StrEnum):
 
     CAMPAIGN_REVIEW_NEEDED = "campaign_review_needed"
     CAMPAIGN_REVIEW_REMINDER = "campaign_review_reminder"
+    CAMPAIGN_DOUBTS_OPEN = "campaign_doubts_open"
 
     CAMPAIGN_APPROVED = "campaign_approved"
     CAMPAIGN_REJECTED = "campaign_rejected"
@@ -59,6 +60,7 @@ class MailTemplate(StrEnum):
     CAMPAIGN_REMINDER = "campaign_reminder"
     CAMPAIGN_NUDGE = "campaign_nudge"
     CAMPAIGN_RESULT = "campaign_result"
+    CAMPAIGN_FRIEND_COUNTED = "campaign_friend_counted"
     CAMPAIGN_ENDED_EARLY = "campaign_ended_early"
     CAMPAIGN_PAUSED = "campaign_paused"
     CAMPAIGN_RESUMED = "campaign_resumed"

@@ -18,7 +18,11 @@ class Audience(StrEnum):
 
 _ACCOUNT = {MailTemplate.SIGN_IN, MailTemplate.SECOND_FACTOR_CHANGED}
 _VOTER = {MailTemplate.BALLOT_OPENED, MailTemplate.BALLOT_REMINDER, MailTemplate.BALLOT_EXTENDED}
-_STAFF = {MailTemplate.CAMPAIGN_REVIEW_NEEDED, MailTemplate.CAMPAIGN_REVIEW_REMINDER}
+_STAFF = {
+    MailTemplate.CAMPAIGN_REVIEW_NEEDED,
+    MailTemplate.CAMPAIGN_REVIEW_REMINDER,
+    MailTemplate.CAMPAIGN_DOUBTS_OPEN,
+}
 _LEADER = {
     MailTemplate.CAMPAIGN_APPROVED,
     MailTemplate.CAMPAIGN_REJECTED,

@@ -12,6 +12,7 @@ from api.routes import (
     dev,
     enrolments,
     health,
+    invitation_doubts,
     invitations,
     leaders,
     mail,
@@ -41,6 +42,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
         campaigns.router,
         campaign_reports.router,
         invitations.router,
+        invitation_doubts.router,
         contributions.router,
         mail.router,
     ]

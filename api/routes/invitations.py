@@ -1,4 +1,4 @@
-"""Invitations: personal codes, by whom one came, and doubtful friends for staff."""
+"""Invitations: personal codes, and by whom one came."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,11 +9,9 @@ from starlette.responses import Response
 
 from api.dependencies import DatabaseDep, ObjectId, SettingsDep
 from api.idempotency import Answer, OnceDep, exempt
-from api.pagination import Page, PagingDep
+from api.pagination import PagingDep
 from api.paths import PREFIX
 from api.schemas.invitations import (
-    DoubtDecisionIn,
-    DoubtOut,
     InvitationIn,
     InvitationOut,
     InvitationsOut,
@@ -23,12 +21,10 @@ from api.security import allow
 from api.security.gate import Actor
 from api.services import invitations
 from db.repositories import invitation_attribution
-from domain.people import Role
 
 router = APIRouter(prefix=PREFIX, tags=["invitations"])
 
 Member = Annotated[Actor, allow.members]
-Judge = Annotated[Actor, allow.roles(Role.CAMPAIGN_MANAGER, Role.MODERATOR, Role.ADMIN)]
 
 
 @router.post(
@@ -93,24 +89,3 @@ async def sever(actor: Member, db: DatabaseDep) -> Response:
     now = datetime.now(UTC)
     await db.write(lambda conn: invitation_attribution.sever(conn, actor.person_id, now))
     return Response(status_code=204)
-
-
-@router.get("/staff/invitations/doubtful", summary="Doubtful friends")
-async def doubtful(actor: Judge, db: DatabaseDep, paging: PagingDep) -> Page[DoubtOut]:
-    """Return friends who count for nothing until somebody decides, with the reasons, oldest first."""
-    return await db.read(lambda conn: invitations.doubtful(conn, paging))
-
-
-@router.post(
-    "/staff/invitations/doubtful/{join_id}/decision",
-    status_code=204,
-    summary="Decide about a doubtful friend",
-)
-async def decide(actor: Judge, join_id: ObjectId, given: DoubtDecisionIn, once: OnceDep) -> Response:
-    """Let a friend count, at the next close of a day, or never."""
-
-    def effect(conn: Connection) -> Answer:
-        invitations.decide(conn, join_id, given.decision, actor.person_id, datetime.now(UTC))
-        return Answer(204)
-
-    return await once.write(actor.person_id, effect)

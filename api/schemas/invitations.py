@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from api.inputs import Input
 from api.schemas.applications import PersonOut
-from domain.campaigns.invitation_doubts import DoubtDecision, DoubtReason
 from domain.campaigns.invitations import Channel, InvitationStatus
 
 
@@ -74,22 +73,3 @@ class InvitersOut(BaseModel):
     """Everybody by whose invitation I joined something."""
 
     items: list[InviterOut]
-
-
-class DoubtOut(BaseModel):
-    """A friend who counts for nothing until staff have decided, and why."""
-
-    id: str
-    campaign_id: str
-    campaign_title: str
-    inviter: PersonOut
-    friend: PersonOut
-    reasons: list[DoubtReason]
-    new_member: bool
-    joined_at: datetime
-
-
-class DoubtDecisionIn(Input):
-    """What staff decide."""
-
-    decision: DoubtDecision

@@ -1,4 +1,4 @@
-"""Invitations: personal codes, by whom somebody came, doubtful friends."""
+"""Invitations: personal codes, and by whom somebody came."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
-from api.pagination import Page, Paging
+from api.pagination import Paging
 from api.problems import Problem
 from api.schemas.applications import PersonOut
 from api.schemas.invitations import (
-    DoubtOut,
     FriendOut,
     InvitationOut,
     InvitationsOut,
@@ -29,7 +28,7 @@ from db.repositories import (
     people,
     settlements,
 )
-from domain.campaigns.invitation_doubts import DoubtDecision, DoubtReason, JoinStatus
+from domain.campaigns.invitation_doubts import DoubtReason, JoinStatus
 from domain.campaigns.invitations import Attribution, Channel, Click, InvitationStatus, attribute
 from domain.campaigns.members import Place
 from domain.campaigns.plan import CampaignPlan, InvitationMode
@@ -62,7 +61,8 @@ def behind(
     if enrolments.get(conn, campaign_id, person_id) is not None:
         return None
     person, campaign = people.get(conn, person_id), campaigns.get(conn, campaign_id)
-    if person is None or campaign is None:
+    if person is None or campaign is None or campaign.leader_id == person_id:
+        # Leaders invite before they take part: brought by a friend of theirs, they would close a circle.
         return None
     plan = CampaignPlan.model_validate(campaign.plan).invitations
     if plan.mode is InvitationMode.OFF:
@@ -222,35 +222,3 @@ def inviters(conn: Connection, person_id: str) -> InvitersOut:
             for row in invitation_attribution.inviters_of(conn, person_id)
         ]
     )
-
-
-def doubtful(conn: Connection, paging: Paging) -> Page[DoubtOut]:
-    """Return a page of what waits for staff."""
-    after = str(paging.after[0]) if paging.after else None
-    shown, cursor = paging.cut(invitation_doubts.doubtful(conn, after, paging.fetch), lambda one: (one.id,))
-    return Page(items=[_doubt(one) for one in shown], next_cursor=cursor)
-
-
-def _doubt(row: Row[Any]) -> DoubtOut:
-    return DoubtOut(
-        id=row.id,
-        campaign_id=row.campaign_id,
-        campaign_title=row.title,
-        inviter=PersonOut(id=row.inviter_id, display_name=row.inviter_name),
-        friend=PersonOut(id=row.friend_id, display_name=row.friend_name),
-        reasons=row.reasons,
-        new_member=row.new_member,
-        joined_at=row.joined_at,
-    )
-
-
-def decide(conn: Connection, join_id: str, decision: DoubtDecision, actor_id: str, now: datetime) -> None:
-    """Decide about a doubtful friend. Raises ``Problem``; nobody decides about oneself."""
-    one = invitation_doubts.get_join(conn, join_id)
-    if one is None:
-        raise Problem("not_found")
-    if actor_id in {one.inviter_id, one.friend_id}:
-        raise Problem("forbidden")
-    counts = decision is DoubtDecision.COUNT
-    if not invitation_doubts.decide(conn, join_id, counts=counts, actor_id=actor_id, now=now):
-        raise Problem("invitation_decided")

@@ -9,19 +9,22 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from contracts.base import campaign_process_id
 from contracts.campaigns import RecordInput, RecordResult, view_of
 from contracts.mail import MailRequest
-from db.repositories import mail, points, processes
+from db.repositories import invitation_doubts, mail, points, processes
 from db.statements import insert_ignore
 from db.tables.campaigns import campaign_days, campaigns
 from db.tables.people import people, role_grants
 from domain.campaigns.plan import CampaignPlan
-from domain.campaigns.state import Audience, CampaignState
+from domain.campaigns.state import Audience, CampaignState, MailOrder
 from domain.campaigns.terms import Refusal, Status
 from domain.ids import new_id
 from domain.mail import MailTemplate
 from domain.people import PersonStatus, Role
 from domain.points import InsufficientPoints
 
-_MANAGERS = (Role.CAMPAIGN_MANAGER.value, Role.ADMIN.value)
+_ROLES = {
+    Audience.MANAGERS: (Role.CAMPAIGN_MANAGER.value, Role.ADMIN.value),
+    Audience.JUDGES: (Role.CAMPAIGN_MANAGER.value, Role.MODERATOR.value, Role.ADMIN.value),
+}
 
 
 class NotEditable(Exception):
@@ -205,7 +208,7 @@ def _queue_mails(conn: Connection, row: Row[Any], given: RecordInput, now: datet
     state = given.state
     requests = [
         MailRequest(
-            key=f"{given.process_id}:{state.revision}:{order.template}:{person_id}",
+            key=f"{given.process_id}:{_occasion(state, order)}:{order.template}:{person_id}",
             template=order.template,
             person_id=person_id,
             process_id=given.process_id,
@@ -213,9 +216,15 @@ def _queue_mails(conn: Connection, row: Row[Any], given: RecordInput, now: datet
             list_mail=order.template is MailTemplate.CAMPAIGN_DIGEST,
         )
         for order in given.mails
+        if order.template is not MailTemplate.CAMPAIGN_DOUBTS_OPEN or invitation_doubts.are_open(conn, row.id)
         for person_id in _recipients(conn, state, order.audience)
     ]
     mail.queue(conn, requests, now)
+
+
+def _occasion(state: CampaignState, order: MailOrder) -> str:
+    """Return what a letter is written for: its step; the one about doubts comes once."""
+    return "once" if order.template is MailTemplate.CAMPAIGN_DOUBTS_OPEN else str(state.revision)
 
 
 def _recipients(conn: Connection, state: CampaignState, audience: Audience) -> list[str]:
@@ -224,7 +233,7 @@ def _recipients(conn: Connection, state: CampaignState, audience: Audience) -> l
     managers = (
         select(role_grants.c.person_id)
         .join(people, people.c.id == role_grants.c.person_id)
-        .where(role_grants.c.role.in_(_MANAGERS), people.c.status == PersonStatus.ACTIVE.value)
+        .where(role_grants.c.role.in_(_ROLES[audience]), people.c.status == PersonStatus.ACTIVE.value)
         .distinct()
         .order_by(role_grants.c.person_id)
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, select, update
 
 from db.statements import chunked
 from db.tables.campaigns import enrolments
@@ -30,7 +30,6 @@ def activate_page(
     ``row`` is the campaign's; the page are the people of ``shards`` past ``after`` and up to ``end``.
     Only rows of these inviters are written: pages of other shards, which run at the same time, hold theirs.
     """
-    needed = CampaignPlan.model_validate(row.plan).invitations.activating_check_ins
     active = (
         select(invitation_joins.c.friend_id, invitation_joins.c.inviter_id)
         .join(
@@ -49,14 +48,38 @@ def activate_page(
             invitation_joins.c.inviter_shard < shards[1],
             # As it stands in the index, which databases use for no bound value.
             invitation_joins.c.status == literal_column(f"'{_JOINED}'"),
-            enrolments.c.days_done >= needed,
-            enrolments.c.status != Place.REMOVED.value,
-            people.c.status == PersonStatus.ACTIVE.value,
+            *_active_enough(row),
         )
     )
     found = conn.execute(active).all()
     if found:
         _activate(conn, row.id, [one.friend_id for one in found], {one.inviter_id for one in found}, now)
+
+
+def activate_one(conn: Connection, row: Row[Any], join: Row[Any], now: datetime) -> bool:
+    """Count one friend at once, if active enough; ``row`` is the campaign's. Tell whether that is so."""
+    active = (
+        select(enrolments.c.person_id)
+        .join(people, people.c.id == enrolments.c.person_id)
+        .where(
+            enrolments.c.campaign_id == row.id,
+            enrolments.c.person_id == join.friend_id,
+            *_active_enough(row),
+        )
+    )
+    if conn.execute(active).first() is None:
+        return False
+    _activate(conn, row.id, [join.friend_id], {join.inviter_id}, now)
+    return True
+
+
+def _active_enough(row: Row[Any]) -> list[ColumnElement[bool]]:
+    needed = CampaignPlan.model_validate(row.plan).invitations.activating_check_ins
+    return [
+        enrolments.c.days_done >= needed,
+        enrolments.c.status != Place.REMOVED.value,
+        people.c.status == PersonStatus.ACTIVE.value,
+    ]
 
 
 def _activate(

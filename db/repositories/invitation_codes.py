@@ -33,11 +33,13 @@ def personal(
         invitations.c.ended_at.is_(None),
     )
     conn.execute(update(invitations).where(own, invitations.c.expires_at <= now).values(ended_at=now))
+    day = conn.execute(select(campaigns.c.day).where(campaigns.c.id == campaign_id)).scalar_one()
     row = {
         "id": new_id(),
         "campaign_id": campaign_id,
         "inviter_id": inviter_id,
         "channel": channel.value,
+        "day": day,
         "code": secrets.token_urlsafe(CODE_BYTES),
         "created_at": now,
         "expires_at": expires_at(now, valid_days),

@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    literal_column,
+    select,
+    update,
+)
 
 from db.tables.campaigns import campaigns, enrolments
 from db.tables.invitations import invitation_joins
@@ -99,10 +111,9 @@ def _count(conn: Connection, which: ColumnElement[bool]) -> int:
     return conn.execute(select(func.count()).select_from(invitation_joins).where(which)).scalar_one()
 
 
-def doubtful(conn: Connection, after: str | None, limit: int) -> list[Row[Any]]:
-    """Return the doubtful joins that wait for staff, the oldest first."""
+def _shown() -> Select[Any]:
     inviter = people.alias("inviter")
-    found = (
+    return (
         select(
             invitation_joins,
             people.c.display_name.label("friend_name"),
@@ -112,22 +123,48 @@ def doubtful(conn: Connection, after: str | None, limit: int) -> list[Row[Any]]:
         .join(people, people.c.id == invitation_joins.c.friend_id)
         .join(inviter, inviter.c.id == invitation_joins.c.inviter_id)
         .join(campaigns, campaigns.c.id == invitation_joins.c.campaign_id)
-        .where(invitation_joins.c.status == literal_column(f"'{JoinStatus.DOUBTFUL.value}'"))
     )
+
+
+# As it stands in the index, which databases use for no bound value.
+_DOUBTFUL = invitation_joins.c.status == literal_column(f"'{JoinStatus.DOUBTFUL.value}'")
+
+
+def doubtful(
+    conn: Connection, after: str | None, limit: int, reason: DoubtReason | None = None
+) -> list[Row[Any]]:
+    """Return the doubtful joins that wait for staff, all or those with ``reason``, the oldest first."""
+    found = _shown().where(_DOUBTFUL)
+    if reason is not None:
+        found = found.where(cast(invitation_joins.c.reasons, Text).contains(f'"{reason.value}"'))
     if after is not None:
         found = found.where(invitation_joins.c.id > after)
     return list(conn.execute(found.order_by(invitation_joins.c.id).limit(limit)))
 
 
+def are_open(conn: Connection, campaign_id: str) -> bool:
+    """Tell whether anybody of a campaign waits for a decision."""
+    waiting = select(invitation_joins.c.id).where(_DOUBTFUL, invitation_joins.c.campaign_id == campaign_id)
+    return conn.execute(waiting.limit(1)).first() is not None
+
+
 def get_join(conn: Connection, join_id: str) -> Row[Any] | None:
-    """Return one join."""
-    return conn.execute(select(invitation_joins).where(invitation_joins.c.id == join_id)).one_or_none()
+    """Return one join with the names of friend and inviter, and the title of the campaign."""
+    return conn.execute(_shown().where(invitation_joins.c.id == join_id)).one_or_none()
 
 
-def decide(conn: Connection, join_id: str, *, counts: bool, actor_id: str, now: datetime) -> bool:
+def locked_campaign(conn: Connection, campaign_id: str) -> Row[Any]:
+    """Return a join's campaign, which cannot begin to settle before this transaction ends."""
+    wanted = select(campaigns).where(campaigns.c.id == campaign_id)
+    return conn.execute(wanted.with_for_update(key_share=True)).one()
+
+
+def decide(
+    conn: Connection, join_id: str, *, counts: bool, actor_id: str, note_id: str | None, now: datetime
+) -> bool:
     """Decide about a doubtful join; False if it is not doubtful (any more).
 
-    One that counts is counted at the next close of a day, if the friend is active enough by then.
+    One that counts is counted with the others, if the friend is active enough by then.
     """
     doubtful_one = and_(
         invitation_joins.c.id == join_id, invitation_joins.c.status == JoinStatus.DOUBTFUL.value
@@ -139,6 +176,7 @@ def decide(conn: Connection, join_id: str, *, counts: bool, actor_id: str, now: 
             status=JoinStatus.JOINED.value if counts else JoinStatus.REJECTED.value,
             decided_by=actor_id,
             decided_at=now,
+            note_id=note_id,
         ),
         execution_options={"preserve_rowcount": True},
     )

@@ -18,6 +18,7 @@ class NoteKind(StrEnum):
     APPEAL_DECISION = "appeal_decision"
     VIOLATION = "violation"
     CAMPAIGN = "campaign"
+    INVITATION = "invitation"
 
 
 def keep(

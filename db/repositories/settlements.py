@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from contracts.campaigns import BulkInput, BulkResult
 from contracts.mail import MailRequest
-from db.repositories import mail, points
+from db.repositories import invitation_activation, mail, points
 from db.repositories.campaign_bulk import Cursor, Page, page_end, page_rows
 from db.repositories.check_in_records import rules_of
 from db.statements import insert_ignore
@@ -76,6 +76,8 @@ def pay_page(
     if end is None:
         return Page(None, 0)
     row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
+    # Friends about whom staff have decided since the last day was closed.
+    invitation_activation.activate_page(conn, row, (given.first, given.last), after, end, now)
     settlement = _Settlement(conn, row, given, prizes)
     members = [m for m in page_rows(conn, given, after, end) if m.status == Place.ACTIVE.value]
     owed = [settlement.row_of(member) for member in members]
@@ -118,6 +120,8 @@ class _Settlement:
         earned = member_points(self._plan, record, cut_short=cut_short)
         completed = not cut_short and is_complete(record, self._plan.rewards)
         earned[PaymentReason.RANK] = self._rank_points(member)
+        if not is_paid_for_friends(member.person_id, member.person_status, self._leader_id):
+            earned.pop(PaymentReason.INVITATION, None)
         return {
             "campaign_id": self._given.campaign_id,
             "person_id": member.person_id,
@@ -160,6 +164,11 @@ class _Settlement:
             process_id=self._given.process_id,
             data=data,
         )
+
+
+def is_paid_for_friends(person_id: str, person_status: str, leader_id: str) -> bool:
+    """Tell whether friends are rewarded: not the leader's, whose task it is, nor those of a lost account."""
+    return person_id != leader_id and person_status == PersonStatus.ACTIVE.value
 
 
 def sums(conn: Connection, given: BulkInput) -> BulkResult:

@@ -26,6 +26,8 @@ invitations = Table(
     Column("campaign_id", Id, ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
     Column("inviter_id", Id, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     Column("channel", String(8), nullable=False),
+    # The campaign's day on which it was made, 0 before the first.
+    Column("day", Integer, nullable=False, server_default="0"),
     Column("code", String(32), nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
@@ -47,6 +49,7 @@ Index(
 
 _PENDING = text("status = 'joined'")
 _DOUBTFUL = text("status = 'doubtful'")
+_CLIENT_KNOWN = text("client_hash IS NOT NULL")
 
 invitation_joins = Table(
     "invitation_joins",
@@ -68,12 +71,14 @@ invitation_joins = Table(
     Column("activated_at", UtcDateTime),
     Column("decided_by", Id, ForeignKey("people.id", ondelete="SET NULL")),
     Column("decided_at", UtcDateTime),
+    Column("note_id", Id),
     Column("severed_at", UtcDateTime),
     UniqueConstraint("id"),
     CheckConstraint("status IN ('joined', 'doubtful', 'activated', 'rejected')", name="status"),
     CheckConstraint("friend_id <> inviter_id", name="oneself"),
     Index("ix_invitation_joins_inviter", "inviter_id", "joined_at"),
     Index("ix_invitation_joins_friend_id", "friend_id"),
+    Index("ix_invitation_joins_tree", "campaign_id", "inviter_id", "id"),
     sqlite_with_rowid=False,
 )
 
@@ -84,6 +89,12 @@ Index(
     invitation_joins.c.inviter_shard,
     sqlite_where=_PENDING,
     postgresql_where=_PENDING,
+)
+Index(
+    "ix_invitation_joins_client",
+    invitation_joins.c.client_hash,
+    sqlite_where=_CLIENT_KNOWN,
+    postgresql_where=_CLIENT_KNOWN,
 )
 Index(
     "ix_invitation_joins_doubtful",

@@ -37,6 +37,21 @@ class DoubtDecision(StrEnum):
     REJECT = "reject"
 
 
+class DoubtOutcome(StrEnum):
+    """What a decision about a doubtful friend has come to.
+
+    While the campaign runs one that counts ``waits``: it is counted with the others at the next close of a
+    day or at the settlement, once active enough. After the settlement it is counted at once: the inviter is
+    ``paid``, or has no reward to come (``counted``), or the friend was ``not_active`` enough.
+    """
+
+    REJECTED = "rejected"
+    WAITS = "waits"
+    PAID = "paid"
+    COUNTED = "counted"
+    NOT_ACTIVE = "not_active"
+
+
 BURST = frozenset({DoubtReason.MANY_FROM_ONE_CLIENT, DoubtReason.VELOCITY})
 """Reasons that lie in the number: they hold for the first of a burst as for the last."""
 

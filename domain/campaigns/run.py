@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.campaigns.calendar import Shift, days_lost, reminder_at
-from domain.campaigns.plan import MAX_DAYS
+from domain.campaigns.plan import MAX_DAYS, InvitationMode
 from domain.campaigns.review import end
 from domain.campaigns.rewards import liability
 from domain.campaigns.state import (
@@ -18,6 +18,9 @@ from domain.campaigns.state import (
 from domain.campaigns.terms import OPEN_STATUSES, Refusal, Status, WaitingOn
 from domain.mail import MailTemplate
 from domain.process import Refused
+
+DOUBTS_REMINDED_DAYS = 3
+"""Staff are reminded of doubtful friends, once, when one of so many last days opens and there are any."""
 
 
 def ring(state: CampaignState, alarm: Alarm, now: datetime) -> Effects:
@@ -42,6 +45,14 @@ def _open(state: CampaignState, effects: Effects, day: int, now: datetime) -> No
     state.day = day
     state.move(Status.RUNNING, WaitingOn.MEMBERS, now, _alarms_of_day(state, now))
     state.note(effects, now, "day_opened", day=day)
+    if day > state.agreed.length_days - DOUBTS_REMINDED_DAYS:
+        _remind_of_doubts(state, effects)
+
+
+def _remind_of_doubts(state: CampaignState, effects: Effects) -> None:
+    """Tell staff of doubtful friends, if there are any: after the settlement they cost a reservation anew."""
+    if state.agreed.invitations.mode is not InvitationMode.OFF:
+        effects.mail(MailTemplate.CAMPAIGN_DOUBTS_OPEN, Audience.JUDGES, cancelled=state.cancelled)
 
 
 def _alarms_of_day(state: CampaignState, now: datetime) -> list[Alarm]:
@@ -140,6 +151,7 @@ def cancel(state: CampaignState, actor_id: str, note_id: str | None, now: dateti
     # A day that has closed is still being worked on: that goes first, in the order given.
     state.orders = tuple(order for order in state.orders if order.kind is OrderKind.CLOSE_DAY)
     if state.day:
+        _remind_of_doubts(state, effects)
         _settle(state, now)
         return effects
     effects.release = state.reserved > 0

@@ -83,6 +83,7 @@ class Audience(StrEnum):
 
     LEADER = "leader"
     MANAGERS = "managers"
+    JUDGES = "judges"
 
 
 class MailOrder(BaseModel):

@@ -201,7 +201,7 @@ async def test_one_person_with_many_addresses_is_looked_at_by_staff(api: Api) ->
     assert doubt["reasons"] == ["lookalike_address"]
     decision = f"/staff/invitations/doubtful/{doubt['id']}/decision"
     problem(await boss.post(decision, {"decision": "perhaps"}), 422, "validation_failed")
-    assert (await boss.post(decision, {"decision": "reject"})).status_code == 204
+    assert (await boss.post(decision, {"decision": "reject"})).json() == {"outcome": "rejected", "points": 0}
     problem(await boss.post(decision, {"decision": "count"}), 409, "invitation_decided")
     problem(
         await boss.post(f"/staff/invitations/doubtful/{new_id()}/decision", {"decision": "count"}),
@@ -228,7 +228,7 @@ async def test_bulk_sign_ups_from_one_address_wait_for_staff(api: Api) -> None:
     assert [one["reasons"] for one in items] == [["many_from_one_client"]] * 5
     decision = f"/staff/invitations/doubtful/{items[0]['id']}/decision"
     problem(await ann.post(decision, {"decision": "count"}), 403, "forbidden")
-    assert (await judge.post(decision, {"decision": "count"})).status_code == 204
+    assert (await judge.post(decision, {"decision": "count"})).json() == {"outcome": "waits", "points": 0}
 
 
 async def test_friends_beyond_the_cap_count_and_are_not_rewarded(api: Api) -> None:

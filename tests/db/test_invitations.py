@@ -210,12 +210,16 @@ async def test_a_burst_from_one_client_is_doubtful_from_its_first_on(db: Databas
     waiting = await db.read(lambda conn: invitation_doubts.doubtful(conn, None, 100))
     now = datetime.now(UTC)
     for row in waiting[:2]:
-        decision = partial(invitation_doubts.decide, join_id=row.id, counts=True, actor_id=ann, now=now)
+        decision = partial(
+            invitation_doubts.decide, join_id=row.id, counts=True, actor_id=ann, note_id=None, now=now
+        )
         assert await db.write(decision)
     rejected = waiting[2].id
     for expected in (True, False):
         assert expected == await db.write(
-            lambda conn: invitation_doubts.decide(conn, rejected, counts=False, actor_id=ann, now=now)
+            lambda conn: invitation_doubts.decide(
+                conn, rejected, counts=False, actor_id=ann, note_id=None, now=now
+            )
         )
     await check_in_days(campaign, {}, 5)
     assert (await campaign.member(ann))["friends_activated"] == 2

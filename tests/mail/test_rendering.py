@@ -96,8 +96,13 @@ def expected_path(template: MailTemplate) -> str:
 
 def _path_of_campaign(template: MailTemplate) -> str:
     page = f"/campaigns/{CAMPAIGN}"
-    if template is MailTemplate.CAMPAIGN_RESULT:
-        return page + "/me"
+    elsewhere = {
+        MailTemplate.CAMPAIGN_RESULT: page + "/me",
+        MailTemplate.CAMPAIGN_DOUBTS_OPEN: "/staff/invitations",
+        MailTemplate.CAMPAIGN_FRIEND_COUNTED: "/points",
+    }
+    if template in elsewhere:
+        return elsewhere[template]
     front = {Audience.STAFF: "/staff", Audience.LEADER: "/studio", Audience.MEMBER: ""}
     return front[audience_of(template)] + page
 

@@ -66,6 +66,7 @@ EVERYTHING: dict[str, Any] = {
     "members": 180,
     "certificate_code": "5f0c1d2e3a6b7c8d",
     "place": "active",
+    "cancelled": False,
 }
 """Data that fits every template of vetting, and with ``OF_CAMPAIGN`` every one of campaigns."""
 

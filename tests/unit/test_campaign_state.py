@@ -13,6 +13,7 @@ from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.rewards import liability
 from domain.campaigns.state import Alarm, AlarmKind, CampaignState, Effects, OrderKind
 from domain.campaigns.terms import ENDED, ReasonCode, Refusal, ReviewDecision, Status
+from domain.mail import MailTemplate
 from domain.process import Refused
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -64,6 +65,23 @@ def test_days_open_and_close_at_their_instants() -> None:
     closes = [order.number for order in state.orders if order.kind is OrderKind.CLOSE_DAY]
     assert closes == [1, 2, 3, 4, 5]
     assert state.orders[-1].kind is OrderKind.SETTLE
+
+
+def test_staff_are_reminded_of_doubts_before_it_settles() -> None:
+    state = approved()
+    told = [
+        (state_day, mail.data["cancelled"])
+        for state_day in range(1, 6)
+        for effects in ring_through(state, state.opens(state_day))
+        for mail in effects.mails
+        if mail.template is MailTemplate.CAMPAIGN_DOUBTS_OPEN
+    ]
+    assert told == [(3, False), (4, False), (5, False)]
+    early = approved()
+    ring_through(early, early.opens(1))
+    mails = run.cancel(early, "leader", None, T0 + 20 * DAY).mails
+    assert mails[-1].template is MailTemplate.CAMPAIGN_DOUBTS_OPEN
+    assert mails[-1].data == {"cancelled": True}
 
 
 def test_a_reminder_whose_day_is_over_is_not_sent() -> None:

@@ -11,9 +11,12 @@ from db.database import Database
 from db.tables.campaigns import campaign_days
 from domain.campaigns.terms import Status
 from tests.support.campaign_case import DAY, CampaignCase
+from tests.workflows import campaign_paths_doubts
 from tests.workflows.campaign_paths import PATHS
 from worker import campaign_worker
 from workflows import campaign_process
+
+assert campaign_paths_doubts
 
 
 @asynccontextmanager
