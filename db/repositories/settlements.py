@@ -77,7 +77,7 @@ def pay_page(
         return Page(None, 0)
     row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
     # Friends about whom staff have decided since the last day was closed.
-    invitation_activation.activate_page(conn, row, (given.first, given.last), after, end, now)
+    invitation_activation.activate_page(conn, row, (given.first, given.last), after or "", end, now)
     settlement = _Settlement(conn, row, given, prizes)
     members = [m for m in page_rows(conn, given, after, end) if m.status == Place.ACTIVE.value]
     owed = [settlement.row_of(member) for member in members]

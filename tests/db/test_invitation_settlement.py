@@ -39,7 +39,7 @@ class Party:
 
     @classmethod
     async def at(cls, db: Database, friends: int = 1, pool: int = 1_000, **plan: Any) -> "Party":
-        given = {"invitations": PAID, "rewards": REWARDS, "length_days": 3} | plan
+        given: dict[str, Any] = {"invitations": PAID, "rewards": REWARDS, "length_days": 3} | plan
         campaign = await Campaign.at(db, members=1, **given)
         code = (await code_of(campaign, campaign.members[0])).code
         party = cls(campaign, await newcomers(campaign, friends))
