@@ -7,6 +7,9 @@ TESTS ?= tests
 # Tests wait for processes and clocks as much as they compute: more of them than cores.
 JOBS ?= 4
 
+# Where it is set, every process that a test starts would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run demo test check lint format unit bench doctor lock screenshots clean setup setup-tests
 
 help: ## Show this list
