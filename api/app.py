@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.types import Scope
 
-from api import access_table, handlers, reference
+from api import access, handlers, reference
 from api.envelope import Envelope
 from api.housekeeping import Housekeeping
 from api.intake import declared_limit
@@ -58,8 +58,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.parts = parts = _parts(settings)
     app.state.pages = create_pages(settings, app.state)
     app.state.template_of = _templates(app, app.state.pages)
-    app.state.access = access_table.table_of(app)
-    app.state.page_access = access_table.table_of(app.state.pages)
+    app.state.access = access.table_of(app)
+    app.state.page_access = access.table_of(app.state.pages)
     app.state.housekeeping = Housekeeping(parts)
     handlers.install(app)
     reference.install(app)
@@ -129,7 +129,7 @@ def _limits(usual: int, *apps: FastAPI) -> Callable[[Scope], int]:
     higher = {
         id(context.original_route): limit
         for app in apps
-        for context in access_table.contexts(app.routes)
+        for context in access.contexts(app.routes)
         if (limit := declared_limit(context.openapi_extra)) is not None
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.access_table import Access
+from api.access import Access
 from api.problems import MEDIA_TYPE, STATUS_OF, ProblemDocument
 from locales import translate
 

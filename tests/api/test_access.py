@@ -11,8 +11,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import Connection
 
-from api import access_table
-from api.access_table import TABLE, Access, RouteWithoutRule, rendered
+from api.access import Access, RouteWithoutRule, contexts, table_of
+from api.access_table import TABLE, rendered
 from api.app import create_app
 from api.security import allow
 from api.security.credentials import TOKEN_PREFIX, hashed, new_secret
@@ -274,14 +274,14 @@ def test_an_application_with_a_route_without_a_rule_does_not_start() -> None:
         app = FastAPI()
         app.router.routes.append(router.routes[number])
         with pytest.raises(RouteWithoutRule, match=path):
-            access_table.table_of(app)
+            table_of(app)
 
 
 def test_routes_that_enforce_their_own_rule_are_walked_with_a_body(settings: Settings) -> None:
     inside = {
         (method, route.path)
         for router in [create_app(settings).router]
-        for route in access_table.contexts(router.routes)
+        for route in contexts(router.routes)
         for method in route.methods or ()
         if any(isinstance(inner.call, Inside) for inner in route.dependant.dependencies)
         and route.body_field is not None
