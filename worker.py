@@ -91,6 +91,8 @@ def campaign_worker(
             campaigns.record,
             campaigns.close_day,
             campaigns.remind,
+            campaigns.tell,
+            campaigns.repair,
             campaigns.settle,
             campaigns.report,
         ],

@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.heartbeat import heartbeating
 from contracts.campaigns import BulkInput, BulkResult, FinishInput, RecordInput, RecordResult
 from db.database import Database
-from db.repositories import campaign_bulk, campaign_reports, campaigns, settlements
+from db.repositories import amnesties, campaign_bulk, campaign_reports, campaigns, settlements
 from db.repositories.campaign_bulk import Cursor, Page
 
 PAGE = 10_000
@@ -43,6 +43,19 @@ class CampaignActivities:
         """Queue one hour's reminder to those of a shard who have not checked in."""
         await self._paged(given, campaign_bulk.remind_page, self._page)
         return BulkResult()
+
+    @activity.defn(name="campaigns.tell")
+    async def tell(self, given: BulkInput) -> BulkResult:
+        """Queue a letter about what was done to the campaign to the members of a shard."""
+        await self._paged(given, campaign_bulk.tell_page, self._small_page)
+        return BulkResult()
+
+    @activity.defn(name="campaigns.repair")
+    async def repair(self, given: BulkInput) -> BulkResult:
+        """Count the members of a shard again after an amnesty; ``members`` are all changed so far."""
+        await self._paged(given, amnesties.repair_page, self._small_page)
+        async with heartbeating():
+            return await self._db.read(lambda conn: amnesties.sums(conn, given))
 
     @activity.defn(name="campaigns.settle")
     async def settle(self, given: BulkInput) -> BulkResult:

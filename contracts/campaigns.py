@@ -5,7 +5,7 @@ from datetime import datetime
 from contracts.base import Message
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
-from domain.campaigns.state import CampaignState, MailOrder
+from domain.campaigns.state import Amnesty, CampaignState, MailOrder, Notice
 from domain.campaigns.terms import (
     IfNothing,
     ReasonCode,
@@ -63,6 +63,12 @@ class Extend(Act):
     """Add ``days`` days at the end."""
 
     days: int
+
+
+class Declare(Act):
+    """Let everybody rest on ``days`` after an outage."""
+
+    days: tuple[int, ...]
 
 
 class CampaignView(Message):
@@ -127,6 +133,7 @@ class RecordInput(Message):
     reserve: int = 0
     release: bool = False
     edit_version: int | None = None
+    amnesty: Amnesty | None = None
 
 
 class RecordResult(Message):
@@ -143,7 +150,8 @@ class RecordResult(Message):
 class BulkInput(Message):
     """One shard of bulk work on a campaign's members: ``day`` and ``slot`` as the work needs them.
 
-    A shard is the range ``[first, last)`` of the enrolments' shard numbers.
+    A shard is the range ``[first, last)`` of the enrolments' shard numbers. ``number`` is that of a notice
+    or an amnesty.
     """
 
     campaign_id: str
@@ -155,6 +163,9 @@ class BulkInput(Message):
     slot: int = 0
     nudge_after: int = 0
     cancelled: bool = False
+    number: int = 0
+    notice: Notice | None = None
+    amnesty: Amnesty | None = None
 
 
 class BulkResult(Message):

@@ -64,6 +64,9 @@ class MailTemplate(StrEnum):
     CAMPAIGN_ENDED_EARLY = "campaign_ended_early"
     CAMPAIGN_PAUSED = "campaign_paused"
     CAMPAIGN_RESUMED = "campaign_resumed"
+    CAMPAIGN_EXTENDED = "campaign_extended"
+    CAMPAIGN_CALLED_OFF = "campaign_called_off"
+    CAMPAIGN_AMNESTY = "campaign_amnesty"
 
 
 class MailStatus(StrEnum):

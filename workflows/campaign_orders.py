@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.campaigns import CampaignActivities
 from contracts.campaigns import BulkInput, BulkResult, CampaignView, FinishInput
-from domain.campaigns import run
+from domain.campaigns import amnesties, run
 from domain.campaigns.members import shard_ranges
 from domain.campaigns.state import CampaignState, Effects, Order, OrderKind
 from workflows.process import Change
@@ -24,8 +24,10 @@ UNTIL_DONE = RetryPolicy(
 )
 BULK = timedelta(hours=2)
 BULK_HEARTBEAT = timedelta(seconds=10)
-# A reminder that could not even be queued by then is given up visibly: the day goes on without it.
-REMINDER_GIVES_UP = timedelta(hours=2)
+# A letter that could not even be queued by then is given up visibly: the day goes on without it.
+MAIL_GIVES_UP = timedelta(hours=2)
+
+_Bulk = Callable[[CampaignActivities, BulkInput], Awaitable[BulkResult]]
 
 
 class Transact(Protocol):
@@ -47,6 +49,8 @@ class CampaignOrders:
             OrderKind.CLOSE_DAY: self._close_day,
             OrderKind.REMIND: self._remind,
             OrderKind.SETTLE: self._settle,
+            OrderKind.TELL: self._tell,
+            OrderKind.AMNESTY: self._amnesty,
         }
         await handlers[order.kind](order)
 
@@ -86,20 +90,47 @@ class CampaignOrders:
         await self._finish(order, lambda s, now: run.day_closed(s, order.number, done, members - done, now))
 
     async def _remind(self, order: Order) -> None:
-        failed = 0
-        try:
-            await self._bulk(CampaignActivities.remind, self._shards(order), gives_up=REMINDER_GIVES_UP)
-        except ActivityError:
-            workflow.logger.exception("reminder given up")
-            failed = 1
+        shards = self._shards(order)
+        await self._mail(
+            order, CampaignActivities.remind, shards, "reminder_failed", day=order.number, hour=order.slot
+        )
 
-        def reminded(state: CampaignState, now: Any) -> Effects:
+    async def _tell(self, order: Order) -> None:
+        shards = [
+            shard.model_copy(update={"number": order.number, "notice": order.notice})
+            for shard in self._shards(order)
+        ]
+        await self._mail(order, CampaignActivities.tell, shards, "notice_failed")
+
+    async def _mail(
+        self, order: Order, activity: _Bulk, shards: list[BulkInput], failure: str, **detail: Any
+    ) -> None:
+        """Queue a letter to members; one that cannot be queued is given up visibly, and the day goes on."""
+        failed = False
+        try:
+            await self._bulk(activity, shards, gives_up=MAIL_GIVES_UP)
+        except ActivityError:
+            workflow.logger.exception("mail given up")
+            failed = True
+
+        def mailed(state: CampaignState, now: Any) -> Effects:
             effects = Effects()
             if failed:
-                state.note(effects, now, "reminder_failed", day=order.number, hour=order.slot)
+                state.note(effects, now, failure, **detail)
             return effects
 
-        await self._finish(order, reminded)
+        await self._finish(order, mailed)
+
+    async def _amnesty(self, order: Order) -> None:
+        given = amnesties.numbered(self._read(), order.number)
+        shards = [
+            shard.model_copy(update={"number": order.number, "amnesty": given})
+            for shard in self._shards(order)
+        ]
+        results = await self._bulk(CampaignActivities.repair, shards)
+        # Each tells the sum of all shards so far: the last to end knows it whole.
+        members = max(result.members for result in results)
+        await self._finish(order, lambda s, now: amnesties.repaired(s, order.number, members, now))
 
     async def _settle(self, order: Order) -> None:
         results = await self._bulk(CampaignActivities.settle, self._shards(order))
@@ -120,7 +151,7 @@ class CampaignOrders:
 
     async def _bulk(
         self,
-        activity: Callable[[CampaignActivities, BulkInput], Awaitable[BulkResult]],
+        activity: _Bulk,
         shards: list[BulkInput],
         gives_up: timedelta | None = None,
     ) -> list[BulkResult]:

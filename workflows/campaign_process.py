@@ -17,12 +17,13 @@ from contracts.campaigns import (
     CampaignResult,
     CampaignView,
     Decide,
+    Declare,
     Extend,
     RecordInput,
     Submit,
     view_of,
 )
-from domain.campaigns import process, review, run
+from domain.campaigns import amnesties, process, review, run
 from domain.campaigns.state import Alarm, CampaignState, Effects
 from domain.campaigns.terms import Refusal
 from domain.process import Timed
@@ -46,20 +47,29 @@ def _review(request: Decide) -> _Change:
     )
 
 
-def _pause(request: Act) -> _Change:
-    return lambda state, now: run.pause(state, request.actor_id, request.note_id, now)
+def _members_are_told() -> bool:
+    """Tell whether this process orders letters about what is done to it: those from before do not."""
+    return workflow.patched("members-are-told")
 
 
-def _resumption(request: Act) -> _Change:
-    return lambda state, now: run.resume(state, request.actor_id, now)
+def _pause(request: Act, told: bool = True) -> _Change:
+    return lambda state, now: run.pause(state, request.actor_id, request.note_id, now, told=told)
 
 
-def _extension(request: Extend) -> _Change:
-    return lambda state, now: run.extend(state, request.actor_id, request.days, now)
+def _resumption(request: Act, told: bool = True) -> _Change:
+    return lambda state, now: run.resume(state, request.actor_id, now, told=told)
 
 
-def _cancellation(request: Act) -> _Change:
-    return lambda state, now: run.cancel(state, request.actor_id, request.note_id, now)
+def _extension(request: Extend, told: bool = True) -> _Change:
+    return lambda state, now: run.extend(state, request.actor_id, request.days, now, told=told)
+
+
+def _cancellation(request: Act, told: bool = True) -> _Change:
+    return lambda state, now: run.cancel(state, request.actor_id, request.note_id, now, told=told)
+
+
+def _amnesty(request: Declare) -> _Change:
+    return lambda state, now: amnesties.declare(state, request.actor_id, request.days, request.note_id, now)
 
 
 class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
@@ -106,6 +116,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
                 reserve=effects.reserve,
                 release=effects.release,
                 edit_version=extra,
+                amnesty=effects.amnesty,
             ),
             start_to_close_timeout=RECORD_SECONDS,
             retry_policy=RECORD_RETRY,
@@ -119,7 +130,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
         """Carry the campaign on until it has ended: orders first, then whichever comes next."""
         if not await self._handed_in():
             return CampaignResult(campaign_id=given.campaign_id, status=self.state.status)
-        while not (self.state.closed or self.abandoned):
+        while not self.abandoned and (self.state.orders or not self.state.closed):
             if self.state.orders:
                 await self._orders.carry_out(self.state.orders[0])
             else:
@@ -177,7 +188,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
     @workflow.update
     async def pause(self, request: Act) -> CampaignView:
         """Stop the campaign where it is."""
-        return await self.decide(_pause(request))
+        return await self.decide(_pause(request, _members_are_told()))
 
     @pause.validator
     def _check_pause(self, request: Act) -> None:
@@ -186,7 +197,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
     @workflow.update
     async def resume(self, request: Act) -> CampaignView:
         """Go on where it was paused."""
-        return await self.decide(_resumption(request))
+        return await self.decide(_resumption(request, _members_are_told()))
 
     @resume.validator
     def _check_resume(self, request: Act) -> None:
@@ -195,7 +206,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
     @workflow.update
     async def extend(self, request: Extend) -> CampaignView:
         """Add days at the end."""
-        return await self.decide(_extension(request))
+        return await self.decide(_extension(request, _members_are_told()))
 
     @extend.validator
     def _check_extend(self, request: Extend) -> None:
@@ -204,8 +215,17 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
     @workflow.update
     async def cancel(self, request: Act) -> CampaignView:
         """End the campaign before its time."""
-        return await self.decide(_cancellation(request))
+        return await self.decide(_cancellation(request, _members_are_told()))
 
     @cancel.validator
     def _check_cancel(self, request: Act) -> None:
         self.validate(_cancellation(request))
+
+    @workflow.update
+    async def amnesty(self, request: Declare) -> CampaignView:
+        """Let everybody rest on the days that an outage spoilt."""
+        return await self.decide(_amnesty(request))
+
+    @amnesty.validator
+    def _check_amnesty(self, request: Declare) -> None:
+        self.validate(_amnesty(request))

@@ -1,83 +1,93 @@
 """Amnesties: after an outage everybody rests on the days that it spoilt, and streaks are made whole."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, select, update
 
+from contracts.campaigns import BulkInput, BulkResult
+from db.repositories.campaign_bulk import Cursor, Page, in_page, page_end
 from db.repositories.check_in_records import Rules, recounted, rules_of
-from db.repositories.check_ins import lock_campaigns
-from db.tables.campaigns import campaigns, check_ins, enrolments
+from db.statements import insert_ignore
+from db.tables.campaigns import campaign_amnesties, campaigns, check_ins, enrolments
+from db.tables.people import notes, people
 from domain.campaigns.members import Place
-from domain.campaigns.terms import Status
+from domain.campaigns.state import Amnesty
 
 
-class NoAmnesty(Exception):
-    """These days cannot be given: one is not closed yet, asks nothing anyway, or the campaign is over."""
+def write(conn: Connection, campaign_id: str, given: Amnesty) -> None:
+    """Make the days of an amnesty days of rest, from the next check-in on; written again it changes nothing.
 
-
-def amnesty(
-    conn: Connection, campaign_id: str, days: Iterable[int], actor_id: str, at: datetime, page: int = 5_000
-) -> int:
-    """Let everybody rest on ``days`` after an outage; return how many members' counters it changed.
-
-    They become days of rest rather than check-ins of everybody: nobody is paid for what nobody did, who
-    had checked in keeps it, and one line says all of it. ``at`` is the process's time (UTC). Raises
-    ``NoAmnesty``.
+    The caller holds the campaign's row. What members' counters say of those days is repaired by pages.
     """
-    wanted = sorted(set(days))
-    row = lock_campaigns(conn, [campaign_id]).get(campaign_id)
-    if row is None or row.status not in (Status.RUNNING, Status.PAUSED) or not wanted:
-        raise NoAmnesty
-    plan, before = rules_of(conn, row)
-    if any(not 1 <= day <= row.closed_through or day in before for day in wanted):
-        raise NoAmnesty
-    rules, total = Rules(plan, before | frozenset(wanted)), 0
-    after: str | None = ""
-    while after is not None:
-        after, changed = _repair_page(conn, row, rules, wanted, after, page)
-        total += changed
-    batch = {"days": wanted, "declared_by": actor_id, "declared_at": at.isoformat(), "members": total}
-    conn.execute(
-        update(campaigns).where(campaigns.c.id == campaign_id).values(amnesties=[*row.amnesties, batch])
-    )
-    return total
+    row = {
+        "campaign_id": campaign_id,
+        "number": given.number,
+        "days": list(given.days),
+        "declared_by": given.declared_by,
+        "declared_at": given.declared_at,
+        "note_id": given.note_id,
+        "members": 0,
+    }
+    if not insert_ignore(conn, campaign_amnesties, [row], conflict=["campaign_id", "number"]):
+        return
+    mine = campaigns.c.id == campaign_id
+    before = conn.execute(select(campaigns.c.amnesties).where(mine)).scalar_one()
+    batch = {"number": given.number, "days": list(given.days)}
+    conn.execute(update(campaigns).where(mine).values(amnesties=[*before, batch]))
 
 
-def _repair_page(
-    conn: Connection, row: Any, rules: Rules, days: Sequence[int], after: str, size: int
-) -> tuple[str | None, int]:
-    """Count one page of members again; return where it ended (None: no more) and how many changed."""
+def repair_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
+    """Count one page of members again from what they did; done again it changes nothing."""
+    end = page_end(conn, given, after, size)
+    if end is None or given.amnesty is None:
+        return Page(None, 0)
     members = conn.execute(
         select(enrolments)
-        .where(
-            enrolments.c.campaign_id == row.id,
-            enrolments.c.status == Place.ACTIVE.value,
-            enrolments.c.person_id > after,
-        )
+        .where(*in_page(given, after, end), enrolments.c.status == Place.ACTIVE.value)
         .order_by(enrolments.c.person_id)
-        .limit(size)
         .with_for_update()
     ).all()
-    if not members:
-        return None, 0
-    done = _done_by(conn, row.id, members)
-    changes = []
+    # Read after the members are locked: whoever has been closed for a day is not counted for the one before.
+    row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
+    changes = _changes(conn, row, members, set(given.amnesty.days)) if members else []
+    if changes:
+        _write(conn, given, changes)
+    return Page(end, len(changes))
+
+
+def _changes(conn: Connection, row: Row[Any], members: Sequence[Any], days: set[int]) -> list[dict[str, Any]]:
+    rules: Rules = rules_of(conn, row)
+    done, changes = _done_by(conn, row.id, members), []
     for member in members:
-        if member.first_day > days[-1] or done[member.person_id].issuperset(days):
+        if member.first_day > max(days) or done[member.person_id] >= days:
             continue
         values = recounted(done[member.person_id], row.day, rules, member.first_day)
+        # A day that has just ended is closed by an order of its own, which may still be to come.
         if any(getattr(member, name) != value for name, value in values.items()):
             changes.append({"member": member.person_id, **values})
-    if changes:
-        mine = and_(enrolments.c.campaign_id == row.id, enrolments.c.person_id == bindparam("member"))
-        names = [name for name in changes[0] if name != "member"]
-        conn.execute(
-            update(enrolments).where(mine).values({name: bindparam(name) for name in names}), changes
-        )
-    return members[-1].person_id, len(changes)
+    return changes
+
+
+def _write(conn: Connection, given: BulkInput, changes: list[dict[str, Any]]) -> None:
+    mine = and_(enrolments.c.campaign_id == given.campaign_id, enrolments.c.person_id == bindparam("member"))
+    names = [name for name in changes[0] if name != "member"]
+    conn.execute(update(enrolments).where(mine).values({name: bindparam(name) for name in names}), changes)
+    # Last, because every shard adds to the same row.
+    conn.execute(
+        update(campaign_amnesties)
+        .where(*_batch(given))
+        .values(members=campaign_amnesties.c.members + len(changes))
+    )
+
+
+def _batch(given: BulkInput) -> tuple[Any, Any]:
+    return (
+        campaign_amnesties.c.campaign_id == given.campaign_id,
+        campaign_amnesties.c.number == given.number,
+    )
 
 
 def _done_by(conn: Connection, campaign_id: str, members: Sequence[Any]) -> dict[str, set[int]]:
@@ -92,3 +102,25 @@ def _done_by(conn: Connection, campaign_id: str, members: Sequence[Any]) -> dict
     for person_id, day in rows:
         done[person_id].add(day)
     return done
+
+
+def sums(conn: Connection, given: BulkInput) -> BulkResult:
+    """Return how many members an amnesty has changed so far, those of other shards included."""
+    found = conn.execute(select(campaign_amnesties.c.members).where(*_batch(given))).scalar()
+    return BulkResult(members=int(found or 0))
+
+
+def of_campaign(conn: Connection, campaign_id: str) -> list[Row[Any]]:
+    """Return the amnesties of a campaign, newest first, with ``actor_name`` and the text as ``reason``."""
+    rows = (
+        select(
+            campaign_amnesties,
+            people.c.display_name.label("actor_name"),
+            notes.c.body.label("reason"),
+        )
+        .outerjoin(people, people.c.id == campaign_amnesties.c.declared_by)
+        .outerjoin(notes, notes.c.id == campaign_amnesties.c.note_id)
+        .where(campaign_amnesties.c.campaign_id == campaign_id)
+        .order_by(campaign_amnesties.c.number.desc())
+    )
+    return list(conn.execute(rows))

@@ -34,12 +34,12 @@ class Page(NamedTuple):
 def page_end(conn: Connection, given: BulkInput, after: Cursor | None, size: int) -> Cursor | None:
     """Return where the next page of at most ``size`` enrolments ends, None if there is none."""
     person = enrolments.c.person_id
-    ends = select(person).where(*_range(given, after))
+    ends = select(person).where(*in_page(given, after))
     last = conn.execute(ends.order_by(person).offset(size - 1).limit(1)).scalar()
     return last or conn.execute(ends.order_by(person.desc()).limit(1)).scalar()
 
 
-def _range(given: BulkInput, after: Cursor | None, end: Cursor | None = None) -> list[ColumnElement[bool]]:
+def in_page(given: BulkInput, after: Cursor | None, end: Cursor | None = None) -> list[ColumnElement[bool]]:
     within = [
         enrolments.c.campaign_id == given.campaign_id,
         enrolments.c.shard >= given.first,
@@ -93,7 +93,7 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     changed = conn.execute(
         update(enrolments)
         .where(
-            *_range(given, after, end),
+            *in_page(given, after, end),
             enrolments.c.status == Place.ACTIVE.value,
             enrolments.c.first_day <= given.day,
             enrolments.c.closed_through < given.day,
@@ -109,7 +109,7 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
 
 def _nudge(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor, now: datetime) -> None:
     silent = select(enrolments.c.person_id).where(
-        *_range(given, after, end),
+        *in_page(given, after, end),
         enrolments.c.status == Place.ACTIVE.value,
         enrolments.c.closed_through == given.day,
         enrolments.c.missed_in_a_row == given.nudge_after,
@@ -151,7 +151,7 @@ def _queue(
 def day_sums(conn: Connection, given: BulkInput) -> BulkResult:
     """Count a shard's members on a day that is closed, and how many of them checked in."""
     counted = select(func.count(), func.coalesce(func.sum(_days_done(given)), 0)).where(
-        *_range(given, None),
+        *in_page(given, None),
         enrolments.c.status == Place.ACTIVE.value,
         enrolments.c.first_day <= given.day,
     )
@@ -165,7 +165,7 @@ def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: 
     if end is None:
         return Page(None, 0)
     silent = select(enrolments.c.person_id, enrolments.c.streak).where(
-        *_range(given, after, end),
+        *in_page(given, after, end),
         enrolments.c.status == Place.ACTIVE.value,
         enrolments.c.reminder_hour == given.slot,
         enrolments.c.first_day <= given.day,
@@ -182,6 +182,37 @@ def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: 
     return Page(end, queued)
 
 
+def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
+    """Queue a notice to those of one page who take part; the leader's own copy went out with the record."""
+    end = page_end(conn, given, after, size)
+    notice = given.notice
+    if end is None or notice is None:
+        return Page(None, 0)
+    places = [Place.ACTIVE.value, *([Place.WAITING.value] if notice.waiting else [])]
+    title, leader_id = conn.execute(
+        select(campaigns.c.title, campaigns.c.leader_id).where(campaigns.c.id == given.campaign_id)
+    ).one()
+    reached = select(enrolments.c.person_id).where(
+        *in_page(given, after, end),
+        enrolments.c.status.in_(places),
+        enrolments.c.person_id != leader_id,
+    )
+    if notice.joined_by is not None:
+        reached = reached.where(enrolments.c.first_day <= notice.joined_by)
+    data = {"campaign_id": given.campaign_id, "title": title, **notice.data}
+    requests = [
+        MailRequest(
+            key=f"{given.process_id}:notice:{given.number}:{person_id}",
+            template=notice.template,
+            person_id=person_id,
+            process_id=given.process_id,
+            data=data,
+        )
+        for person_id in conn.execute(reached).scalars()
+    ]
+    return Page(end, mail.queue(conn, requests, now))
+
+
 def _closes_at(conn: Connection, campaign_id: str) -> str | None:
     closes = conn.execute(select(campaigns.c.day_closes_at).where(campaigns.c.id == campaign_id)).scalar()
     return closes.isoformat() if closes else None
@@ -192,7 +223,7 @@ def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cur
     rows = (
         select(enrolments, people.c.status.label("person_status"))
         .join(people, people.c.id == enrolments.c.person_id)
-        .where(*_range(given, after, end))
+        .where(*in_page(given, after, end))
         .order_by(enrolments.c.person_id)
     )
     return list(conn.execute(rows))

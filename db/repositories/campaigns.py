@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from contracts.base import campaign_process_id
 from contracts.campaigns import RecordInput, RecordResult, view_of
 from contracts.mail import MailRequest
-from db.repositories import invitation_doubts, mail, points, processes
+from db.repositories import amnesties, invitation_doubts, mail, points, processes
 from db.statements import insert_ignore
 from db.tables.campaigns import campaign_days, campaigns
 from db.tables.people import people, role_grants
@@ -164,6 +164,8 @@ def record(conn: Connection, given: RecordInput, now: datetime) -> RecordResult:
     _write_projection(conn, row, given, now)
     processes.write_timeline(conn, given.process_id, given.entries, now)
     _write_days(conn, given)
+    if given.amnesty is not None:
+        amnesties.write(conn, state.campaign_id, given.amnesty)
     _queue_mails(conn, row, given, now)
     return RecordResult()
 

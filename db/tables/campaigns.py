@@ -48,11 +48,11 @@ campaigns = Table(
     Column("ends_at", UtcDateTime),
     Column("reserved", BigInteger, nullable=False, default=0),
     Column("reasons", Json, nullable=False),
-    # Written with enrolments and by staff, never by the process. A count of a million rows would make
-    # every enrolment slow, so the seats taken and the last number given to somebody waiting are kept.
-    # Each amnesty is a batch: its days, who declared it and when, and how many members it changed.
+    # Written with enrolments. A count of a million rows would make every enrolment slow, so the seats
+    # taken and the last number given to somebody waiting are kept.
     Column("seats_taken", Integer, nullable=False, default=0),
     Column("last_in_line", Integer, nullable=False, default=0),
+    # The days of each amnesty, which every check-in has to know; the rest is in ``campaign_amnesties``.
     Column("amnesties", Json, nullable=False, default=list),
     Column("policy_version", Integer),
     Column("clock_offset_seconds", Float, nullable=False, default=0.0),
@@ -162,6 +162,19 @@ campaign_days = Table(
     Column("active", Integer, nullable=False, default=0),
     Column("checked_in", Integer, nullable=False, default=0),
     Column("missed", Integer, nullable=False, default=0),
+)
+
+# Who declared an amnesty and why (``note_id``), and how many members its repair has changed so far.
+campaign_amnesties = Table(
+    "campaign_amnesties",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("days", Json, nullable=False),
+    Column("declared_by", Id, ForeignKey("people.id", ondelete="SET NULL")),
+    Column("declared_at", UtcDateTime, nullable=False),
+    Column("note_id", Id),
+    Column("members", Integer, nullable=False, default=0),
 )
 
 settlements = Table(

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from domain.campaigns.calendar import Shift, days_lost, reminder_at
+from domain.campaigns.notices import tell
 from domain.campaigns.plan import MAX_DAYS, InvitationMode
 from domain.campaigns.review import end
 from domain.campaigns.rewards import liability
@@ -12,6 +13,7 @@ from domain.campaigns.state import (
     Audience,
     CampaignState,
     Effects,
+    Notice,
     Order,
     OrderKind,
 )
@@ -21,6 +23,7 @@ from domain.process import Refused
 
 DOUBTS_REMINDED_DAYS = 3
 """Staff are reminded of doubtful friends, once, when one of so many last days opens and there are any."""
+_COUNTING = (OrderKind.CLOSE_DAY, OrderKind.AMNESTY)
 
 
 def ring(state: CampaignState, alarm: Alarm, now: datetime) -> Effects:
@@ -102,17 +105,24 @@ def settled(state: CampaignState, paid: int, members: int, now: datetime) -> Eff
     return effects
 
 
-def pause(state: CampaignState, actor_id: str, note_id: str | None, now: datetime) -> Effects:
-    """Stop the campaign where it is: no check-ins, no reminders, no day ends."""
+def pause(
+    state: CampaignState, actor_id: str, note_id: str | None, now: datetime, *, told: bool = True
+) -> Effects:
+    """Stop the campaign where it is: no check-ins, no reminders, no day ends.
+
+    Here as below ``told`` is False only for processes that began before members were told of such things.
+    """
     state.require(Status.RUNNING)
     effects = Effects()
     state.paused_at = now
     state.move(Status.PAUSED, WaitingOn.LEADER, now)
     state.note(effects, now, "campaign_paused", actor_id, note_id, day=state.day)
+    if told:
+        tell(state, effects, MailTemplate.CAMPAIGN_PAUSED, note_id=note_id)
     return effects
 
 
-def resume(state: CampaignState, actor_id: str, now: datetime) -> Effects:
+def resume(state: CampaignState, actor_id: str, now: datetime, *, told: bool = True) -> Effects:
     """Go on with the day at which it was paused; the days to come move by the calendar days lost."""
     state.require(Status.PAUSED)
     effects = Effects()
@@ -122,10 +132,13 @@ def resume(state: CampaignState, actor_id: str, now: datetime) -> Effects:
     state.paused_at = None
     state.move(Status.RUNNING, WaitingOn.MEMBERS, now, _alarms_of_day(state, now))
     state.note(effects, now, "campaign_resumed", actor_id, day=state.day)
+    if told:
+        closes_at = state.closes(state.day).isoformat()
+        tell(state, effects, MailTemplate.CAMPAIGN_RESUMED, day=state.day, closes_at=closes_at)
     return effects
 
 
-def extend(state: CampaignState, actor_id: str, days: int, now: datetime) -> Effects:
+def extend(state: CampaignState, actor_id: str, days: int, now: datetime, *, told: bool = True) -> Effects:
     """Add ``days`` days at the end; what more they could pay is reserved first, or it is refused."""
     state.require(*OPEN_STATUSES)
     longer = state.agreed.length_days + days
@@ -138,22 +151,36 @@ def extend(state: CampaignState, actor_id: str, days: int, now: datetime) -> Eff
     effects.reserve = max(0, wanted - state.reserved)
     state.reserved += effects.reserve
     state.note(effects, now, "campaign_extended", actor_id, days=days, length_days=longer)
+    if told:
+        ends_at = state.closes(longer).isoformat()
+        data = {"added": days, "length_days": longer, "ends_at": ends_at}
+        tell(state, effects, MailTemplate.CAMPAIGN_EXTENDED, waiting=not state.day, **data)
     return effects
 
 
-def cancel(state: CampaignState, actor_id: str, note_id: str | None, now: datetime) -> Effects:
-    """End the campaign before its time: what was earned is settled, nothing more can be."""
+def cancel(
+    state: CampaignState, actor_id: str, note_id: str | None, now: datetime, *, told: bool = True
+) -> Effects:
+    """End the campaign before its time: what was earned is settled, nothing more can be.
+
+    Members of one that has begun are told with what they are paid, those of one that has not at once.
+    """
     state.require(Status.DRAFT, Status.IN_REVIEW, *OPEN_STATUSES)
     effects = Effects()
     state.note(effects, now, "campaign_cancelled", actor_id, note_id, day=state.day)
     effects.mail(MailTemplate.CAMPAIGN_CANCELLED, Audience.LEADER, note_id=note_id)
     state.cancelled = True
-    # A day that has closed is still being worked on: that goes first, in the order given.
-    state.orders = tuple(order for order in state.orders if order.kind is OrderKind.CLOSE_DAY)
+    # What a settlement counts is still being worked on: that goes first, in the order given.
+    state.orders = tuple(order for order in state.orders if order.kind in _COUNTING)
     if state.day:
         _remind_of_doubts(state, effects)
         _settle(state, now)
         return effects
     effects.release = state.reserved > 0
+    enrolling = state.status is Status.ENROLLING
     end(state, Status.CANCELLED, now)
+    if told and enrolling:
+        notice = Notice(template=MailTemplate.CAMPAIGN_CALLED_OFF, data={"note_id": note_id}, waiting=True)
+        # The only order that outlives the end of its campaign: nothing else is left to be done.
+        state.orders = (Order(kind=OrderKind.TELL, number=state.entries, notice=notice),)
     return effects

@@ -61,16 +61,36 @@ class OrderKind(StrEnum):
     CLOSE_DAY = "close_day"
     REMIND = "remind"
     SETTLE = "settle"
+    TELL = "tell"
+    AMNESTY = "amnesty"
+
+
+class Notice(BaseModel):
+    """A letter to everybody who takes part; ``data`` holds codes, ids and instants only.
+
+    ``waiting`` sends it to those in line too, ``joined_by`` to those alone whose first day it was by then.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    template: MailTemplate
+    data: dict[str, Any] = Field(default_factory=dict)
+    waiting: bool = False
+    joined_by: int | None = None
 
 
 class Order(BaseModel):
-    """One piece of such work; ``number`` is the day, ``slot`` the hour of a reminder."""
+    """One piece of such work; ``number`` is the day, ``slot`` the hour of a reminder.
+
+    Of a notice and an amnesty ``number`` is the line of the timeline that they go back to.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     kind: OrderKind
     number: int = 0
     slot: int = 0
+    notice: Notice | None = None
 
     @property
     def step(self) -> str:
@@ -96,6 +116,18 @@ class MailOrder(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class Amnesty(BaseModel):
+    """Days on which everybody rests after an outage; ``number`` is the line of the timeline that says so."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    days: tuple[int, ...]
+    declared_by: str
+    declared_at: datetime
+    note_id: str | None = None
+
+
 class Effects(BaseModel):
     """What a transition asks to be written together with the new state, all of it or nothing.
 
@@ -106,6 +138,7 @@ class Effects(BaseModel):
     mails: list[MailOrder] = Field(default_factory=list)
     reserve: int = 0
     release: bool = False
+    amnesty: Amnesty | None = None
 
     def mail(self, template: MailTemplate, audience: Audience, **data: Any) -> None:
         """Order a mail; ``data`` holds codes, ids and instants only, never personal data."""
@@ -137,6 +170,7 @@ class CampaignState(ProcessState[Alarm, Order]):
     paused_at: datetime | None = None
     paused_from: Status | None = None
     cancelled: bool = False
+    amnesties: tuple[Amnesty, ...] = ()
 
     @property
     def agreed(self) -> CampaignPlan:

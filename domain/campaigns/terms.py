@@ -78,6 +78,8 @@ class Refusal(StrEnum):
     PLAN_UNLAWFUL = "plan_unlawful"
     POOL_TOO_SMALL = "pool_too_small"
     TOO_LONG = "campaign_too_long"
+    AMNESTY_TOO_LATE = "amnesty_too_late"
+    AMNESTY_DAYS = "amnesty_days"
 
 
 OPEN_STATUSES = frozenset({Status.SCHEDULED, Status.ENROLLING, Status.RUNNING, Status.PAUSED})

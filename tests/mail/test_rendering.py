@@ -100,6 +100,7 @@ def _path_of_campaign(template: MailTemplate) -> str:
         MailTemplate.CAMPAIGN_RESULT: page + "/me",
         MailTemplate.CAMPAIGN_DOUBTS_OPEN: "/staff/invitations",
         MailTemplate.CAMPAIGN_FRIEND_COUNTED: "/points",
+        MailTemplate.CAMPAIGN_CALLED_OFF: "/campaigns",
     }
     if template in elsewhere:
         return elsewhere[template]

@@ -10,7 +10,7 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from contracts.base import campaign_process_id
-from contracts.campaigns import Act, CampaignInput, CampaignView, Decide, Extend, Submit
+from contracts.campaigns import Act, CampaignInput, CampaignView, Decide, Declare, Extend, Submit
 from db.database import Database
 from db.repositories import campaigns as repository
 from db.repositories import clocks, points
@@ -156,6 +156,10 @@ class CampaignCase:
     async def cancel(self) -> CampaignView:
         return await self.send(CampaignWorkflow.cancel, Act(actor_id=self.leader))
 
+    async def amnesty(self, *days: int, by: str | None = None, update_id: str | None = None) -> CampaignView:
+        request = Declare(actor_id=by or self.manager, days=days)
+        return await self.send(CampaignWorkflow.amnesty, request, update_id)
+
     async def status(self) -> CampaignView:
         view: CampaignView = await self.handle.query(CampaignWorkflow.status)
         return view
@@ -169,6 +173,11 @@ class CampaignCase:
 
     async def _settled(self, now: datetime) -> bool:
         return await self.db.read(lambda conn: clocks.is_settled(conn, self.process_id, now))
+
+    async def settled_down(self) -> None:
+        """Wait until the campaign has carried out what was ordered."""
+        now = await process_now(self.client, self.process_id)
+        await until(lambda: self._settled(now), seconds=60)
 
     async def skip_to(self, instant: datetime) -> datetime:
         """Move the campaign's clock to `instant`."""

@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from contracts.base import campaign_process_id
+from contracts.campaigns import BulkInput
 from db.database import Database
 from db.repositories import amnesties, check_ins, enrolments, processes
 from db.repositories import campaigns as repository
+from db.repositories.campaign_bulk import Cursor
 from db.repositories.check_in_records import Rules, rules_of
 from db.repositories.check_ins import CheckedIn, CheckIn
 from db.repositories.enrolments import Entry, Newcomer
@@ -19,7 +21,9 @@ from db.tables.campaigns import check_ins as check_in_rows
 from db.tables.campaigns import enrolments as enrolment_rows
 from db.tables.people import people
 from domain.campaigns.calendar import Shift
+from domain.campaigns.members import SHARDS
 from domain.campaigns.plan import CampaignPlan
+from domain.campaigns.state import Amnesty
 from domain.campaigns.templates import TemplateCode
 from domain.campaigns.terms import Status
 from domain.ids import new_id
@@ -136,8 +140,33 @@ class Campaign:
         return await self.db.read(lambda conn: rules_of(conn, conn.execute(wanted).one()))
 
     async def amnesty(self, days: Iterable[int], at: datetime, page: int = 5_000) -> int:
-        """Have the leader's staff declare an outage."""
-        return await self.db.write(lambda conn: amnesties.amnesty(conn, self.id, days, self.leader, at, page))
+        """Write an amnesty as the process would, and repair everybody; return how many changed."""
+        number = len((await self.row())["amnesties"]) + 1
+        given = Amnesty(number=number, days=tuple(days), declared_by=self.leader, declared_at=at)
+        await self.db.write(lambda conn: amnesties.write(conn, self.id, given))
+        await self.repair(given, at, page)
+        one = BulkInput(campaign_id=self.id, process_id="p", at=at, first=0, last=SHARDS, number=number)
+        return (await self.db.read(lambda conn: amnesties.sums(conn, one))).members
+
+    async def repair(self, given: Amnesty, at: datetime, page: int = 5_000) -> None:
+        """Count everybody again, page by page."""
+        shard = BulkInput(
+            campaign_id=self.id,
+            process_id=campaign_process_id(self.id),
+            at=at,
+            first=0,
+            last=SHARDS,
+            number=given.number,
+            amnesty=given,
+        )
+        end: Cursor | None = None
+        while True:
+            after = end
+            done = await self.db.write(
+                lambda conn: amnesties.repair_page(conn, shard, after, page, at)  # noqa: B023
+            )
+            if (end := done.end) is None:
+                return
 
     async def member(self, person_id: str) -> dict[str, Any]:
         """Return somebody's enrolment."""

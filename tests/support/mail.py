@@ -67,6 +67,8 @@ EVERYTHING: dict[str, Any] = {
     "certificate_code": "5f0c1d2e3a6b7c8d",
     "place": "active",
     "cancelled": False,
+    "added": 5,
+    "rested": [3, 4],
 }
 """Data that fits every template of vetting, and with ``OF_CAMPAIGN`` every one of campaigns."""
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.campaigns import process, review, run
+from domain.campaigns import amnesties, process, review, run
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.rewards import liability
@@ -18,6 +18,7 @@ from domain.process import Refused
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+PLAN_STARTS = datetime(2026, 3, 10, 3, tzinfo=UTC)
 PLAN = CampaignPlan(starts_on=date(2026, 3, 10), length_days=5, time_zone="Europe/Berlin")
 
 
@@ -130,6 +131,7 @@ ACTS: dict[str, Act] = {
     "resume": lambda s, now: run.resume(s, "leader", now),
     "extend": lambda s, now: run.extend(s, "leader", 2, now),
     "cancel": lambda s, now: run.cancel(s, "leader", None, now),
+    "amnesty": lambda s, now: amnesties.declare(s, "manager", [s.day], None, now),
 }
 
 
@@ -179,6 +181,8 @@ class Walk:
                 self.take(run.day_closed(self.state, order.number, 1, 1, self.now))
             elif order.kind is OrderKind.SETTLE:
                 self.take(run.settled(self.state, 5, 2, self.now))
+            elif order.kind is OrderKind.AMNESTY:
+                self.take(amnesties.repaired(self.state, order.number, 1, self.now))
 
     def wait(self, minutes: int) -> None:
         until = self.now + timedelta(minutes=minutes)
@@ -201,7 +205,8 @@ class Walk:
             assert all(alarm.number == state.day for alarm in state.alarms)
         if state.closed:
             assert not state.alarms
-            assert not state.orders
+            # Who enrolled in a campaign that is called off is told so; nothing else outlives the end.
+            assert {order.kind for order in state.orders} <= {OrderKind.TELL}
 
 
 @settings(max_examples=150, deadline=None)
@@ -216,3 +221,88 @@ def test_whatever_happens_it_stays_one_campaign(begun: str, steps: list[tuple[st
         elif name == "work":
             walk.work()
         walk.check()
+
+
+def running(day: int) -> CampaignState:
+    state = approved()
+    ring_through(state, state.opens(day))
+    state.orders = ()
+    return state
+
+
+def refusal_of(act: Callable[[], object]) -> Refusal:
+    with pytest.raises(Refused) as refused:
+        act()
+    return Refusal(refused.value.refusal)
+
+
+def test_everybody_is_told_of_what_is_done_to_their_campaign() -> None:
+    state = running(2)
+    for act, template in (
+        ("pause", MailTemplate.CAMPAIGN_PAUSED),
+        ("resume", MailTemplate.CAMPAIGN_RESUMED),
+        ("extend", MailTemplate.CAMPAIGN_EXTENDED),
+    ):
+        effects = ACTS[act](state, state.opens(2))
+        told = state.orders[-1]
+        assert told.notice is not None
+        assert (told.kind, told.number, told.notice.template) == (OrderKind.TELL, state.entries, template)
+        assert [mail.template for mail in effects.mails] == [template]
+    assert len({order.step for order in state.orders}) == 3
+
+
+def test_a_process_from_before_orders_no_letters() -> None:
+    state = running(2)
+    run.pause(state, "leader", None, state.opens(2), told=False)
+    run.resume(state, "leader", state.opens(2), told=False)
+    run.extend(state, "leader", 1, state.opens(2), told=False)
+    assert state.orders == ()
+
+
+def test_who_enrolled_is_told_that_it_is_called_off() -> None:
+    state = approved(before := PLAN_STARTS - timedelta(days=2))
+    assert state.status is Status.ENROLLING
+    run.cancel(state, "leader", "note", before)
+    assert (state.status, state.closed) == (Status.CANCELLED, True)
+    [order] = state.orders
+    assert order.notice is not None
+    assert (order.notice.template, order.notice.waiting) == (MailTemplate.CAMPAIGN_CALLED_OFF, True)
+
+
+def test_days_of_an_amnesty_have_begun_ask_something_and_are_given_once() -> None:
+    state = running(3)
+    now = state.opens(3)
+
+    def refused(*days: int, by: str = "manager") -> Refusal:
+        return refusal_of(lambda: amnesties.declare(state, by, days, None, now))
+
+    for days in ((), (4,), (0,), (1, 9)):
+        assert refused(*days) is Refusal.AMNESTY_DAYS
+    assert refused(1, by="leader") is Refusal.OWN_CAMPAIGN
+    effects = amnesties.declare(state, "manager", [2, 1, 2], "note", now)
+    assert effects.amnesty is not None
+    assert (effects.amnesty.days, state.orders[-1].kind) == ((1, 2), OrderKind.AMNESTY)
+    assert refused(2, 3) is Refusal.AMNESTY_DAYS
+    amnesties.declare(state, "manager", [3], None, now)
+
+
+def test_an_amnesty_before_the_last_night_is_repaired_before_it_is_settled_and_none_comes_after() -> None:
+    state = running(5)
+    amnesties.declare(state, "manager", [4, 5], None, state.closes(5) - timedelta(minutes=1))
+    ring_through(state, state.closes(5))
+    kinds = [order.kind for order in state.orders if order.kind is not OrderKind.REMIND]
+    assert kinds == [OrderKind.AMNESTY, OrderKind.CLOSE_DAY, OrderKind.SETTLE]
+    late = refusal_of(lambda: amnesties.declare(state, "manager", [3], None, state.closes(5)))
+    assert late is Refusal.AMNESTY_TOO_LATE
+    number = state.orders[0].number
+    state.take(state.orders[0])
+    # They read the result instead of two letters in one night.
+    assert not amnesties.repaired(state, number, 7, state.closes(5)).mails
+
+
+def test_a_cancellation_keeps_the_repair_of_an_amnesty() -> None:
+    state = running(2)
+    amnesties.declare(state, "manager", [1], None, state.opens(2))
+    run.pause(state, "leader", None, state.opens(2))
+    run.cancel(state, "leader", None, state.opens(2))
+    assert [order.kind for order in state.orders] == [OrderKind.AMNESTY, OrderKind.SETTLE]

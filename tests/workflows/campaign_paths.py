@@ -1,5 +1,6 @@
 """Every way that a campaign can go, each with what has to be true at its end."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +9,13 @@ from typing import Any
 from sqlalchemy import select
 
 from db.repositories import point_checks, points
-from db.tables.campaigns import campaign_days, campaign_reports, enrolments, settlements
+from db.tables.campaigns import (
+    campaign_amnesties,
+    campaign_days,
+    campaign_reports,
+    enrolments,
+    settlements,
+)
 from db.tables.mail import mails
 from db.tables.points import point_accounts
 from domain.campaigns.terms import ReasonCode, Refusal, ReviewDecision, Status
@@ -237,3 +244,80 @@ async def enrolling_at_once(case: CampaignCase) -> None:
     assert (await letters(case)).count("campaign_reminder") == 1
     await case.skip(2 * DAY + timedelta(hours=8))
     assert (await case.status()).status is Status.SETTLED
+
+
+@path()
+async def told_of_everything(case: CampaignCase) -> None:
+    """Members and the leader are told of a pause, a resumption and an extension, each time once."""
+    await case.submit()
+    await case.enrol()
+    await case.to_day(2)
+    for _ in range(2):
+        await case.pause()
+        await case.resume()
+    await case.extend(1)
+    await case.settled_down()
+    sent = Counter(await letters(case))
+    each = len(case.members) + 1
+    assert sent["campaign_paused"] == sent["campaign_resumed"] == 2 * each
+    assert sent["campaign_extended"] == each
+    await case.cancel()
+
+
+@path(capacity=3, enrolment_lead_days=30)
+async def called_off(case: CampaignCase) -> None:
+    """Who enrolled in a campaign that never begins is told so, and so is who waits for a place."""
+    await case.submit()
+    assert (await case.review()).status is Status.ENROLLING
+    ann, bob, eve = case.members
+    await case.enrol([ann, bob])
+    await case.enrol([eve], status="waiting", in_line=1)
+    assert (await case.cancel()).status is Status.CANCELLED
+    await case.handle.result()
+    sent = Counter(await letters(case))
+    assert (sent["campaign_called_off"], sent["campaign_cancelled"]) == (3, 1)
+    assert await left_in_reserve(case) == 0
+
+
+@path(length_days=5, rewards={"streaks": [{"days": 2, "points": 7}], "completion_share": 1})
+async def amnesty(case: CampaignCase) -> None:
+    """An outage in the middle: streaks are made whole, members told, the settlement counts with it."""
+    await case.submit()
+    ann, bob, eve = case.members
+    await case.enrol()
+    for day in (1, 2, 3):
+        await case.to_day(day)
+        if day != 2:
+            await case.check_in(ann, day)
+        await case.check_in(bob, day)
+    async with refused(Refusal.AMNESTY_DAYS):
+        await case.amnesty(4)
+    async with refused(Refusal.OWN_CAMPAIGN):
+        await case.amnesty(2, by=case.leader)
+    await case.pause()
+    first = await case.amnesty(2, update_id="once")
+    again = await case.amnesty(2, update_id="once")
+    assert first == again
+    await case.settled_down()
+    await case.resume()
+    members = {row["person_id"]: row for row in await case.rows(select(enrolments))}
+    assert [(members[one]["streak"], members[one]["missed"]) for one in (ann, bob, eve)] == [
+        (2, 0),
+        (3, 0),
+        (0, 1),
+    ]
+    [batch] = await case.rows(select(campaign_amnesties))
+    assert (batch["days"], batch["members"], batch["declared_by"]) == ([2], 2, case.manager)
+    for day in (4, 5):
+        await case.to_day(day)
+        await case.check_in(ann, day)
+    # The day of the outage can be the open one, and the last: it is repaired before anybody is paid.
+    await case.amnesty(5)
+    await case.skip(DAY)
+    await case.handle.result()
+    rows = {row["person_id"]: row for row in await case.rows(select(settlements))}
+    assert [rows[one]["completed"] for one in (ann, bob, eve)] == [True, False, False]
+    assert rows[ann]["streak_points"] == 7
+    sent = Counter(await letters(case))
+    assert sent["campaign_amnesty"] == 2 * (len(case.members) + 1)
+    assert await left_in_reserve(case) == 0

@@ -37,7 +37,7 @@ async def test_path(name: str, temporal_client: Client, sqlite_url: str, task_qu
     await walk(temporal_client, sqlite_url, task_queue, name)
 
 
-@pytest.mark.parametrize("name", ["settled", "cancelled_in_the_middle"])
+@pytest.mark.parametrize("name", ["settled", "cancelled_in_the_middle", "told_of_everything", "amnesty"])
 async def test_path_on_postgresql(
     name: str, temporal_client: Client, postgres_url: str, task_queue: str
 ) -> None:
