@@ -39,6 +39,7 @@ _CAMPAIGN_REFUSALS = {refusal.value: 409 for refusal in CampaignRefusal} | {
     CampaignRefusal.REASONS_REQUIRED.value: 422,
     CampaignRefusal.STARTS_TOO_SOON.value: 422,
     CampaignRefusal.TOO_LONG.value: 422,
+    CampaignRefusal.AMNESTY_DAYS.value: 422,
     CampaignRefusal.PLAN_UNLAWFUL.value: 422,
 }
 

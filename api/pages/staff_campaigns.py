@@ -23,7 +23,7 @@ from api.problems import Problem
 from api.routes.campaigns import Manager
 from api.schemas.campaigns import ReviewIn
 from api.security.gate import Actor
-from api.services import campaign_views
+from api.services import amnesties, campaign_views
 from contracts.base import campaign_process_id
 from db.repositories import campaign_stories, campaigns, pool
 from domain.campaigns.invitations import PlanWarning, warning_text_id
@@ -56,28 +56,31 @@ async def queue(
         rows = campaigns.listed(conn, [chosen], before=before, limit=paging.fetch)
         return campaign_views.listed(conn, rows, actor.locale)
 
-    shown, cursor = paging.cut(await parts.db.read(read), lambda one: [one.id])
-    return page(request, "staff_campaigns", actor, rows=shown, cursor=cursor, tabs=_TABS, chosen=chosen)
+    rows, cursor = paging.cut(await parts.db.read(read), lambda one: [one.id])
+    return page(request, "staff_campaigns", actor, rows=rows, cursor=cursor, tabs=_TABS, chosen=chosen)
 
 
 @router.get("/{campaign_id}")
 async def show(request: Request, actor: Manager, campaign_id: ObjectId, parts: PartsDep) -> Response:
     """Show the plan beside the pool, and the decision that is due."""
-    return await _show(request, actor, campaign_id, parts, Form())
+    return await shown(request, actor, campaign_id, parts, Form())
 
 
-async def _show(
+async def shown(
     request: Request, actor: Actor, campaign_id: str, parts: Parts, form: Form, status: int = 200
 ) -> Response:
+    """Return the page of one campaign, with ``form`` as far as something in it has to be put right."""
+
     def read(conn: Connection) -> Any:
         return (
             seen_by(conn, campaign_id, actor),
             campaign_views.metrics(conn, campaign_id),
             campaign_stories.of(conn, campaign_id),
             pool.overview(conn, datetime.now(UTC).date()),
+            amnesties.listed(conn, campaign_id),
         )
 
-    campaign, numbers, story, held = await parts.db.read(read)
+    campaign, numbers, story, held, given = await parts.db.read(read)
     return page(
         request,
         "staff_campaign",
@@ -91,6 +94,7 @@ async def _show(
         plot=plot(numbers.days),
         story=story,
         left=held.in_pool,
+        amnesties=given,
         warnings=[warning_text_id(PlanWarning(code)) for code in campaign.warnings],
         decisions=list(ReviewDecision),
         reasons=[reason for reason in ReasonCode if reason in REVIEW_REASONS],
@@ -117,7 +121,7 @@ async def review(request: Request, actor: Manager, campaign_id: ObjectId, parts:
     if given is None:
         if "decision" in form.errors:
             form.errors["decision"] = translate(actor.locale, "page.staff.choose_decision")
-        return await _show(request, actor, campaign_id, parts, Form(values, form.errors), 422)
+        return await shown(request, actor, campaign_id, parts, Form(values, form.errors), 422)
     try:
         await service_of(parts).review(
             actor, campaign_id, given.decision, tuple(given.reasons), given.note, once_of(values)
@@ -128,7 +132,7 @@ async def review(request: Request, actor: Manager, campaign_id: ObjectId, parts:
         form = told(problem, values, actor.locale)
         if problem.code == Refusal.REASONS_REQUIRED.value:
             form.errors["reasons"] = form.error
-        return await _show(request, actor, campaign_id, parts, form, problem.status)
+        return await shown(request, actor, campaign_id, parts, form, problem.status)
     return seen(f"/staff/campaigns/{campaign_id}", f"campaign_{given.decision.value}")
 
 
@@ -144,5 +148,5 @@ async def steer(
         parts,
         step,
         f"/staff/campaigns/{campaign_id}",
-        lambda form, status: _show(request, actor, campaign_id, parts, form, status),
+        lambda form, status: shown(request, actor, campaign_id, parts, form, status),
     )

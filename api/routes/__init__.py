@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from api.routes import (
+    amnesties,
     applications,
     auth,
     ballots,
@@ -41,6 +42,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
         leaders.router,
         campaigns.router,
         campaign_reports.router,
+        amnesties.router,
         invitations.router,
         invitation_doubts.router,
         contributions.router,

@@ -1,5 +1,6 @@
 """Campaigns as people act on them: drafts, and the process from the plan that is handed in to its end."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -10,13 +11,13 @@ from api.problems import Problem
 from api.security.gate import Actor
 from api.services.processes import Processes
 from contracts.base import CAMPAIGN_QUEUE, campaign_process_id, task_queue
-from contracts.campaigns import Act, CampaignInput, CampaignView, Decide, Extend, Submit
+from contracts.campaigns import Act, CampaignInput, CampaignView, Decide, Declare, Extend, Submit
 from db.database import Database
 from db.repositories import campaigns
 from db.repositories.notes import NoteKind
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
-from domain.campaigns.terms import ReasonCode, Refusal, ReviewDecision, Status
+from domain.campaigns.terms import ENDED, ReasonCode, Refusal, ReviewDecision, Status
 from domain.people import Role
 from settings import Settings
 from workflows.campaigns import CampaignWorkflow
@@ -113,6 +114,19 @@ class CampaignService:
             return None
         request = Act(actor_id=actor.person_id)
         return await self._noted(actor, campaign_id, CampaignWorkflow.cancel, request, note, update_id)
+
+    async def amnesty(
+        self, actor: Actor, campaign_id: str, days: Iterable[int], reason: str, update_id: str
+    ) -> CampaignView:
+        """Let everybody rest on the days that an outage spoilt; ``reason`` is kept for the timeline."""
+        request = Declare(actor_id=actor.person_id, days=tuple(days))
+        try:
+            return await self._noted(actor, campaign_id, CampaignWorkflow.amnesty, request, reason, update_id)
+        except Problem as problem:
+            row = await self._db.read(lambda conn: existing(conn, campaign_id))
+            if problem.code == Refusal.NOT_OPEN.value and row.status in ENDED:
+                raise Problem(Refusal.AMNESTY_TOO_LATE.value) from None
+            raise
 
     async def _noted(
         self, actor: Actor, campaign_id: str, update: Any, request: Act, note: str | None, update_id: str

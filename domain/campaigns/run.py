@@ -1,6 +1,7 @@
 """The days of a campaign: opening, reminding, closing; pause, extension, cancellation, the end."""
 
 from datetime import datetime
+from typing import Any
 
 from domain.campaigns.calendar import Shift, days_lost, reminder_at
 from domain.campaigns.notices import tell
@@ -153,7 +154,7 @@ def extend(state: CampaignState, actor_id: str, days: int, now: datetime, *, tol
     state.note(effects, now, "campaign_extended", actor_id, days=days, length_days=longer)
     if told:
         ends_at = state.closes(longer).isoformat()
-        data = {"added": days, "length_days": longer, "ends_at": ends_at}
+        data: dict[str, Any] = {"added": days, "length_days": longer, "ends_at": ends_at}
         tell(state, effects, MailTemplate.CAMPAIGN_EXTENDED, waiting=not state.day, **data)
     return effects
 

@@ -344,6 +344,32 @@ async def test_an_amnesty_repairs_streaks_and_is_kept_with_who_gave_it(db: Datab
     assert (await campaign.check_in(ann)).streak == 5
 
 
+async def test_check_ins_while_an_amnesty_is_repaired_are_all_counted(db: Database):
+    """Whoever comes first, a repair or a check-in: the counters are those of a naive count."""
+    campaign = await Campaign.at(db, day=1, members=24)
+    for day in range(1, 6):
+        await campaign.go(day)
+        if day != 3:
+            for person in campaign.members[: 4 * day]:
+                await campaign.check_in(person)
+        if day > 1:
+            await close(campaign, day - 1)
+    await campaign.go(6)
+    await close(campaign, 5)
+    at = datetime.now(UTC)
+    await asyncio.gather(
+        campaign.amnesty([3], at, page=2), *(campaign.check_in(one) for one in campaign.members[::2])
+    )
+    rest = (await campaign.rules()).rest
+    assert 3 in rest
+    for person in campaign.members:
+        done = {day for day, _ in await campaign.done(person)}
+        member, expected = await campaign.member(person), standing(done, 6, rest, 1)
+        found = (member["streak"], member["best_streak"], member["days_done"], member["missed"])
+        missed = expected.required - expected.required_done
+        assert found == (expected.streak, expected.best_streak, expected.days_done, missed)
+
+
 DAYS = 10
 ACTS = st.sampled_from(["check_in", "make_up", "leave", "come_back", "amnesty", "nothing"])
 
