@@ -94,8 +94,7 @@ def _done_by(conn: Connection, campaign_id: str, members: Sequence[Any]) -> dict
     rows = conn.execute(
         select(check_ins.c.person_id, check_ins.c.day).where(
             check_ins.c.campaign_id == campaign_id,
-            check_ins.c.person_id >= members[0].person_id,
-            check_ins.c.person_id <= members[-1].person_id,
+            check_ins.c.person_id.in_([member.person_id for member in members]),
         )
     )
     done: dict[str, set[int]] = defaultdict(set)
