@@ -1,0 +1,7 @@
+"""Pictures with text for social apps: text set in the machine's fonts, drawn one at a time, kept a while."""
+
+from api.pages.pictures.drawing import Drawings
+from api.pages.pictures.fonts import Face, face
+from api.pages.pictures.text import ELLIPSIS, fitted, wrapped
+
+__all__ = ["ELLIPSIS", "Drawings", "Face", "face", "fitted", "wrapped"]
