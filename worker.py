@@ -13,7 +13,7 @@ from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor, Worker
 
 from activities.ballots import BallotActivities
-from activities.campaigns import CampaignActivities
+from activities.campaigns import PAGE, SMALL_PAGE, CampaignActivities
 from activities.mail import Dispatcher, MailActivities
 from activities.probation import ProbationActivities
 from activities.vetting import VettingActivities
@@ -80,9 +80,14 @@ def campaign_worker(
     interceptors: Sequence[Interceptor] = (),
     *,
     cached_workflows: int = 1000,
+    page: int = PAGE,
+    small_page: int = SMALL_PAGE,
 ) -> Worker:
-    """Return the worker of campaigns: their workflow and all activities that it orders."""
-    campaigns = CampaignActivities(db)
+    """Return the worker of campaigns: their workflow and all activities that it orders.
+
+    Bulk work commits ``page`` members at a time, payments ``small_page``.
+    """
+    campaigns = CampaignActivities(db, page, small_page)
     return Worker(
         client,
         task_queue=queue,

@@ -16,9 +16,11 @@ from tests.support.dealing import dealt
 from tests.support.lent import LentDatabases
 from tests.support.postgres import Postgres, PostgresMissing, create_database
 from tests.support.shared import shared_service
-from tests.support.temporal import PrivateTemporal, SharedTemporal, new_namespace
+from tests.support.temporal import PrivateTemporal, SharedTemporal, new_namespace, program
 
 DATABASES = ("sqlite", "postgresql")
+TEMPORAL = frozenset({"temporal_address", "private_temporal", "kameng"})
+"""Fixtures that start a Temporal server."""
 
 # How long an example takes says more about the machine than about the code.
 examples.register_profile("kameng", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,6 +38,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Under xdist, let every process begin with its share of the long tests, and one have the browser's."""
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     items[:] = dealt(items, workers, lambda item: item.nodeid)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Get the Temporal server before the first test's time begins: building it takes minutes, once."""
+    wanted = any(TEMPORAL.intersection(getattr(item, "fixturenames", ())) for item in session.items)
+    if wanted and not session.config.option.collectonly:
+        program()
 
 
 @pytest.fixture(scope="session")

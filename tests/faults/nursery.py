@@ -17,7 +17,7 @@ import uvicorn
 import api.app
 import worker
 from engine.processes import die_with_parent
-from tests.faults import mortal
+from tests.faults import leisurely, mortal
 
 
 def _worker(_given: dict[str, Any]) -> int:
@@ -33,10 +33,15 @@ def _mortal_worker(given: dict[str, Any]) -> int:
     return mortal.main(**given)
 
 
+def _leisurely_worker(given: dict[str, Any]) -> int:
+    return leisurely.main(**given)
+
+
 KINDS: dict[str, Callable[[dict[str, Any]], int]] = {
     "worker": _worker,
     "api": _api,
     "mortal_worker": _mortal_worker,
+    "leisurely_worker": _leisurely_worker,
 }
 
 

@@ -113,7 +113,7 @@ async def outage(
 ) -> AsyncIterator[Outage]:
     with ExitStack() as stack:
         provider = kind(stack)
-        async with world(directory, temporal, nursery, url, **provider.settings) as here:
+        async with world(directory, temporal, nursery, url, settings=provider.settings) as here:
             await here.populate()
             await here.add_applicants("lin")
             yield Outage(here, provider, Application(here, "lin"))

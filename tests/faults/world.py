@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from engine import processes
 from engine.papers import paper
 from engine.visitors import Entrance, Refusal, Visitor, entrance
 from tests.faults.processes import START_SECONDS, Nursery, Victim, alive
+from tests.support.postgres import DURABLE, Postgres
 from tests.support.temporal import PrivateTemporal
 
 PATIENCE_SECONDS = 120.0
@@ -47,11 +48,16 @@ class World:
     door: Entrance
     journal: list[tuple[str, str, int]] = field(default_factory=list)
     """What was acknowledged: application, what was asked, status."""
+    postgres: Postgres | None = None
+    """The database's server, where it is the world's own to be killed."""
 
     async def kill(self, name: str) -> None:
         """SIGKILL one of them."""
         if name == "temporal":
             self.temporal.kill()
+        elif name == "postgres":
+            assert self.postgres is not None
+            self.postgres.kill()
         else:
             await self._victim(name).kill()
 
@@ -59,6 +65,10 @@ class World:
         """Start one of them again, and wait until it serves."""
         if name == "temporal":
             await self.temporal.start()
+            return
+        if name == "postgres":
+            assert self.postgres is not None
+            self.postgres.start_again(DURABLE)
             return
         self._victim(name).spawn()
         await (self.worker.ready() if name == "worker" else self.serves())
@@ -321,9 +331,19 @@ class Application:
 
 @asynccontextmanager
 async def world(
-    directory: Path, temporal: PrivateTemporal, nursery: Nursery, url: str, **settings: str
+    directory: Path,
+    temporal: PrivateTemporal,
+    nursery: Nursery,
+    url: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    worker_kind: str = "worker",
+    postgres: Postgres | None = None,
 ) -> AsyncIterator[World]:
-    """Yield a running Kameng on ``url``; ``settings`` are further environment variables."""
+    """Yield a running Kameng on ``url``; ``settings`` are further environment variables.
+
+    ``worker_kind`` is one of the nursery's; ``postgres`` the server of ``url`` where it is to be killed.
+    """
     port, ready = processes.free_port(), directory / "worker.ready"
     env = {
         "KAMENG_DATA_DIR": str(directory / "data"),
@@ -333,13 +353,13 @@ async def world(
         "KAMENG_HTTP_PORT": str(port),
         "KAMENG_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "KAMENG_TEMPORAL_CALL_SECONDS": str(CALL_SECONDS),
-        **settings,
+        **(settings or {}),
     }
     own = env | {"KAMENG_READY_FILE": str(ready)}
-    worker = Victim(nursery, "worker", directory / "worker.log", own, ready_file=ready)
+    worker = Victim(nursery, worker_kind, directory / "worker.log", own, ready_file=ready)
     api = Victim(nursery, "api", directory / "api.log", env, {"port": port})
     async with Database.connect(url) as db, entrance(f"http://127.0.0.1:{port}") as door:
-        here = World(directory, temporal, worker, api, db, door)
+        here = World(directory, temporal, worker, api, db, door, postgres=postgres)
         worker.spawn()
         api.spawn()
         await worker.ready()

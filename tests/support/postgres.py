@@ -13,12 +13,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from engine import processes
+from tests.support.children import alive, children_of, until
 
 INSTALL_SECONDS = 300
 START_SECONDS = 120
@@ -133,6 +135,16 @@ class Postgres:
         """End it at once, as if its machine's program had been killed; what was committed is in its log."""
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait(START_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL all of its processes, as a machine without memory does; it has to recover from its log."""
+        pids = [self.process.pid, *children_of(self.process.pid)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(START_SECONDS)
+        # As long as one of them holds the shared memory it cannot be started again.
+        until(lambda: not any(alive(pid) for pid in pids))
 
     def start_again(self, options: Mapping[str, str] = OPTIONS) -> None:
         """Start it again where it was."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 from engine import processes
+from engine.cache import Report
 from engine.temporal_binary import locate
 from engine.temporal_client import connect
 from engine.temporal_command import command_line
@@ -31,7 +33,21 @@ REGISTER_SECONDS = 60.0
 @cache
 def program() -> Path:
     """Path of the server; asking a server for its version takes as long as starting one."""
-    return locate(print).path
+    return locate(_say_what_takes_time()).path
+
+
+def _say_what_takes_time() -> Report:
+    """Return what says on stderr, which tests do not capture, how a server comes that is not there."""
+    said: list[str] = []
+
+    def report(line: str) -> None:
+        said.append(line)
+        if len(said) == 2:
+            print(said[0], file=sys.stderr, flush=True)
+        if len(said) >= 2:
+            print(line, file=sys.stderr, flush=True)
+
+    return report
 
 
 @dataclass

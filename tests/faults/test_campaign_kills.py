@@ -1,0 +1,327 @@
+"""kill -9 of worker, PostgreSQL, API and Temporal in the middle of a campaign's bulk work.
+
+One campaign goes through a day's close, a reminder run and its settlement, and in each of them everything
+dies once, one after the other. Members check in all the while. Judged by what was acknowledged, and by a
+naive count of what everybody was due.
+"""
+
+import asyncio
+import shutil
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Select, func, insert, select
+from temporalio.service import RPCError
+
+from contracts.base import CAMPAIGN_QUEUE, task_queue
+from db.errors import DatabaseUnavailable
+from db.migrate import upgrade
+from db.repositories import point_checks
+from db.tables.campaigns import campaign_days, check_ins, enrolments, settlements
+from db.tables.mail import mails
+from db.tables.people import people, role_grants
+from db.tables.points import point_accounts, point_transfers
+from domain.campaigns.calendar import day_opens, reminder_at
+from domain.campaigns.policy import CampaignPolicy
+from domain.ids import new_id
+from domain.people import Role
+from domain.points import PaymentReason
+from engine.temporal_client import connect
+from engine.timeskip import TimeSkippingError, process_now
+from settings import Settings
+from tests.faults.processes import Nursery
+from tests.faults.world import PATIENCE_SECONDS, Patient, World, world
+from tests.support.campaign_case import DAY, CampaignCase
+from tests.support.postgres import DURABLE, Postgres, PostgresMissing, create_database
+from tests.support.temporal import PrivateTemporal
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+MEMBERS = 240
+DAYS = 2
+HOUR = 21
+STREAMING = 30
+"""So many members check in while everything dies, in each of the two runs on a day that is open."""
+STRIKES = (("worker", 0.1), ("postgres", 0.3), ("api", 0.5), ("temporal", 0.7))
+"""Who is killed, and at which share of the work that is to be done."""
+NOTE = {"note": "Read two chapters about compound interest, and tried the sums at home."}
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of this test's own that keeps what it has committed."""
+    try:
+        server = Postgres.start(DURABLE)
+    except PostgresMissing as error:
+        pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
+    yield server
+    server.stop()
+    shutil.rmtree(server.directory, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Bulk work: what counts how much of it is done, and how much there is."""
+
+    done: Select[Any]
+    whole: int
+
+
+@dataclass
+class Story:
+    """One campaign in a world whose parts die, and what its members were promised."""
+
+    here: World
+    case: CampaignCase
+    addresses: dict[str, str]
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    """Check-ins that were answered 201: the id of each, and whose it is."""
+    landed: list[tuple[str, int, int]] = field(default_factory=list)
+    """Each kill: who, how much of the work was done when it was over, and how much there was."""
+
+    def _person(self, person_id: str) -> Patient:
+        return Patient(self.here, self.addresses[person_id])
+
+    async def check_in(self, person_id: str) -> None:
+        """Check in over HTTP, under one key, until it is acknowledged."""
+        path, key = f"/campaigns/{self.case.id}/checkins", new_id()
+        answer = await self._person(person_id).until_done(
+            path, lambda visitor: visitor.post(path, NOTE, key=key)
+        )
+        assert answer["day"] == DAYS
+        self.acknowledged[answer["id"]] = person_id
+
+    async def stream(self, person_ids: list[str]) -> None:
+        """Check in one after the other, whatever is dead just now."""
+        for person_id in person_ids:
+            await self.check_in(person_id)
+            await asyncio.sleep(0.02)
+
+    async def none_lost(self) -> None:
+        """Assert that every check-in that was acknowledged until now is there, once, and its sender's."""
+        promised = dict(self.acknowledged)
+        found = await self.case.rows(select(check_ins).where(check_ins.c.campaign_id == self.case.id))
+        assert {row["id"]: row["person_id"] for row in found if row["id"] in promised} == promised
+
+    async def go_to(self, instant: datetime) -> None:
+        """Move the campaign's clock to ``instant``; what breaks on the way is tried again."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            with suppress(RPCError, RuntimeError, TimeSkippingError, DatabaseUnavailable):
+                if await process_now(self.case.client, self.case.process_id) < instant:
+                    await self.case.skip_to(instant)
+                elif await self.case._settled(instant):
+                    return
+            assert time.monotonic() < deadline, f"the clock has not come to {instant}"
+            await asyncio.sleep(0.05)
+
+    async def strike(self, victim: str, work: Work, share: float) -> None:
+        """Kill ``victim`` once so much of ``work`` is done, prove that it is not all, and start it again."""
+        await self._until(work, round(work.whole * share))
+        if victim == "postgres":
+            before = await self._done(work)
+            await self.here.kill(victim)
+            await self._is_told()
+        else:
+            await self.here.kill(victim)
+            before = await self._done(work)
+        await self.here.start(victim)
+        assert 0 < before < work.whole, f"{victim}: {before} of {work.whole} were done"
+        self.landed.append((victim, before, work.whole))
+        await self.none_lost()
+
+    async def _is_told(self) -> None:
+        """Assert that the API says in time, and as a problem, that the database is away."""
+        visitor = await self.here.door.by_name(self._mail(self.case.members[0]))
+        path = f"/campaigns/{self.case.id}/checkins"
+        answer = await visitor.send("POST", path, new_id(), json=NOTE)
+        assert answer.status_code == 503, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == "database_unavailable"
+        assert int(answer.headers["retry-after"]) > 0
+
+    def _mail(self, person_id: str) -> str:
+        return f"{self.addresses[person_id]}@people.example"
+
+    async def _until(self, work: Work, number: int) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (done := await self._done(work)) < number:
+            assert time.monotonic() < deadline, f"{done} of {work.whole} are done, {number} wanted"
+            await asyncio.sleep(0.01)
+
+    async def _done(self, work: Work) -> int:
+        """Count what is done; the database may be coming back just now."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return int(await self.here.db.read(lambda conn: conn.execute(work.done).scalar_one()))
+            except DatabaseUnavailable:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def story(here: World) -> AsyncIterator[Story]:
+    """Yield a campaign of two days on its first, with most of its members checked in by hand."""
+    client = await connect(Settings(temporal_address=here.temporal.address))
+    queue = task_queue(Settings().task_queue_prefix, CAMPAIGN_QUEUE)
+    case = await CampaignCase.begin(
+        here.db,
+        client,
+        queue,
+        members=MEMBERS,
+        policy=CampaignPolicy(people_per_shard=1000, shards_at_most=2, reminder_hours=(HOUR,)),
+        length_days=DAYS,
+        capacity=4000,
+        pool=100_000_000,
+        nudge_after_missed=1,
+        invitations={"mode": "off"},
+    )
+    case.task_timeout = timedelta(seconds=3)
+    await case.submit()
+    await case.review()
+    await case.enrol()
+    named = select(people.c.id, people.c.email).where(people.c.id.in_(case.members))
+    addresses = {row["id"]: row["email"].partition("@")[0] for row in await case.rows(named)}
+    roles = [
+        {"person_id": person_id, "role": Role.MEMBER.value, "granted_at": datetime.now(UTC)}
+        for person_id in case.members
+    ]
+    await case.db.write(lambda conn: conn.execute(insert(role_grants), roles) and None)
+    await case.skip_to(day_opens(case.plan, 1) + MINUTE)
+    for person_id in case.members[: MEMBERS // 2]:
+        await case.check_in(person_id, 1)
+    yield Story(here, case, addresses)
+
+
+async def test_closed_once_mailed_once_paid_once(
+    private_temporal: PrivateTemporal, nursery: Nursery, own_postgres: Postgres, tmp_path: Path
+) -> None:
+    url = create_database(own_postgres.admin_url, "kameng")
+    upgrade(url)
+    async with (
+        world(
+            tmp_path, private_temporal, nursery, url, worker_kind="leisurely_worker", postgres=own_postgres
+        ) as here,
+        story(here) as told,
+    ):
+        case = told.case
+        # Members 60 to 119 did the first day, and so did who streams; 180 and on never do anything.
+        closing, reminding = case.members[60 : 60 + STREAMING], case.members[120 : 120 + STREAMING]
+        for person_id in [case.members[0], *closing, *reminding]:
+            await here.door.by_name(told._mail(person_id))
+        await _killed_in(told, day_opens(case.plan, 2) + MINUTE, _closing(case, 1), closing)
+        await _killed_in(
+            told, reminder_at(case.plan, 2, HOUR) + MINUTE, await _reminding(case, reminding), reminding
+        )
+        await _killed_in(told, day_opens(case.plan, 2) + DAY + MINUTE, _settling(case), [])
+        await case.handle.result()
+        assert [victim for victim, *_ in told.landed] == [victim for victim, _ in STRIKES] * 3
+        await told.none_lost()
+        await _closed_once(case)
+        await _mailed_once(case, reminding)
+        await _paid_once(case)
+
+
+async def _killed_in(told: Story, instant: datetime, work: Work, checking_in: list[str]) -> None:
+    """Go to ``instant`` while everything dies in the middle of the ``work`` that is due there."""
+    going = asyncio.create_task(told.go_to(instant))
+    await told._until(work, 1)
+    streaming = asyncio.create_task(told.stream(checking_in))
+    for victim, share in STRIKES:
+        await told.strike(victim, work, share)
+    await asyncio.gather(going, streaming)
+    assert await told._done(work) >= work.whole
+
+
+def _closing(case: CampaignCase, day: int) -> Work:
+    own = enrolments.c.campaign_id == case.id
+    return Work(select(func.count()).where(own, enrolments.c.closed_through >= day), MEMBERS)
+
+
+async def _reminding(case: CampaignCase, meanwhile: list[str]) -> Work:
+    """What is left to be mailed on day two, without those who may check in before their turn."""
+    done = select(check_ins.c.person_id).where(check_ins.c.campaign_id == case.id, check_ins.c.day == 2)
+    busy = {row["person_id"] for row in await case.rows(done)} | set(meanwhile)
+    sent = select(func.count()).where(
+        mails.c.process_id == case.process_id,
+        mails.c.template == "campaign_reminder",
+        mails.c.key.startswith(f"{case.process_id}:2:", autoescape=True),
+        mails.c.person_id.not_in(busy),
+    )
+    return Work(sent, MEMBERS - len(busy))
+
+
+def _settling(case: CampaignCase) -> Work:
+    return Work(select(func.count()).where(settlements.c.campaign_id == case.id), MEMBERS)
+
+
+async def _days_of(case: CampaignCase) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = defaultdict(set)
+    for row in await case.rows(select(check_ins).where(check_ins.c.campaign_id == case.id)):
+        found[row["person_id"]].add(row["day"])
+    return found
+
+
+async def _closed_once(case: CampaignCase) -> None:
+    """A day closed twice would have been missed twice."""
+    days = await _days_of(case)
+    for row in await case.rows(select(enrolments).where(enrolments.c.campaign_id == case.id)):
+        mine = days[row["person_id"]]
+        assert row["closed_through"] == DAYS
+        assert row["missed"] == DAYS - len(mine)
+        assert row["days_done"] == len(mine)
+        assert row["streak"] == (len(mine) if DAYS in mine else 0)
+    counted = await case.rows(select(campaign_days).order_by(campaign_days.c.day))
+    done = Counter(day for mine in days.values() for day in mine)
+    assert [(row["active"], row["checked_in"]) for row in counted] == [(MEMBERS, done[1]), (MEMBERS, done[2])]
+
+
+async def _mailed_once(case: CampaignCase, meanwhile: list[str]) -> None:
+    """Everybody has the letters that were due, each of them once."""
+    days, found = await _days_of(case), await case.rows(select(mails))
+    sent = Counter(
+        (row["template"], row["key"].removeprefix(f"{case.process_id}:").partition(":")[0], row["person_id"])
+        for row in found
+        if row["person_id"] in case.members
+    )
+    assert set(sent.values()) == {1}
+    for person_id in case.members:
+        mine = days[person_id]
+        for day in (1, 2):
+            silent = day not in mine
+            # Whoever checked in during the run may have been reminded a moment before.
+            if day == 1 or person_id not in meanwhile:
+                assert sent["campaign_reminder", str(day), person_id] == silent
+            missed_first = silent and (day == 1 or 1 in mine)
+            assert sent["campaign_nudge", str(day), person_id] == missed_first
+        assert sent["campaign_result", "campaign_result", person_id] == 1
+
+
+async def _paid_once(case: CampaignCase) -> None:
+    """Each member has what the settlement says, by one transfer for each reason, and the books are whole."""
+    kinds = [f"{kind.value}_points" for kind in PaymentReason]
+    rows = await case.rows(select(settlements).where(settlements.c.campaign_id == case.id))
+    days = await _days_of(case)
+    assert {row["person_id"]: row["days_done"] for row in rows} == {
+        person_id: len(days[person_id]) for person_id in case.members
+    }
+    held = await case.rows(select(point_accounts).where(point_accounts.c.kind == "available"))
+    balances = {row["owner"]: row["balance"] for row in held}
+    for row in rows:
+        assert balances.get(row["person_id"], 0) == sum(row[kind] for kind in kinds)
+        assert row["check_in_points"] == len(days[row["person_id"]]) * case.plan.rewards.check_in
+    paid = select(func.count().label("number")).where(
+        point_transfers.c.key.startswith(f"{case.process_id}:settlement", autoescape=True)
+    )
+    due = sum(row[kind] > 0 for row in rows for kind in kinds)
+    assert (await case.rows(paid))[0]["number"] == due > 0
+    assert all(not proof.findings for proof in await case.db.read(point_checks.verify))
