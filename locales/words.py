@@ -3,6 +3,8 @@
 from enum import StrEnum
 
 from domain.ballots import BallotOutcome, Choice
+from domain.campaigns.invitation_doubts import DoubtDecision, DoubtReason, JoinStatus
+from domain.campaigns.invitations import InvitationStatus
 from domain.campaigns.terms import IfNothing as CampaignIfNothing
 from domain.campaigns.terms import ReasonCode as CampaignReasonCode
 from domain.checks import Flag, Missing
@@ -30,6 +32,10 @@ FAMILIES: dict[str, type[StrEnum]] = {
     "if_nothing": IfNothing,
     "campaign_if_nothing": CampaignIfNothing,
     "campaign_reason": CampaignReasonCode,
+    "doubt_reason": DoubtReason,
+    "doubt_decision": DoubtDecision,
+    "join_status": JoinStatus,
+    "invitation_step": InvitationStatus,
     "review_decision": ReviewDecision,
     "probation_decision": ProbationDecision,
     "appeal_decision": AppealDecision,

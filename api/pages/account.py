@@ -1,6 +1,7 @@
 """One's own account: name, language, time zone, list mail, second factor, sign-out."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -17,10 +18,12 @@ from api.parts import Parts
 from api.problems import Problem
 from api.routes.auth import CodeInput, keep
 from api.routes.me import MeChanges
+from api.schemas.invitations import SeverIn
 from api.security import allow
 from api.security.gate import Actor
 from api.security.second_factor import Rotated
-from db.repositories import access
+from api.services import invitations
+from db.repositories import access, invitation_attribution
 
 router = APIRouter()
 
@@ -29,14 +32,15 @@ _ZONES = [*sorted(name for name in available_timezones() if "/" in name), "UTC"]
 
 
 @router.get("/account")
-async def show(request: Request, actor: Here) -> Response:
-    """Show what can be changed."""
-    return _account(request, actor, Form(_values(actor)))
+async def show(request: Request, actor: Here, parts: PartsDep) -> Response:
+    """Show what can be changed, and who invited me."""
+    return await _account(request, actor, parts, Form(_values(actor)))
 
 
-def _account(request: Request, actor: Actor, form: Form) -> Response:
+async def _account(request: Request, actor: Actor, parts: Parts, form: Form) -> Response:
     status = 422 if form.failed else 200
-    return page(request, "account", actor, status=status, form=form, zones=_ZONES)
+    inviters = await parts.db.read(lambda conn: invitations.inviters(conn, actor.person_id))
+    return page(request, "account", actor, status=status, form=form, zones=_ZONES, inviters=inviters.items)
 
 
 def _values(actor: Actor) -> dict[str, Any]:
@@ -55,10 +59,22 @@ async def change(request: Request, actor: Here, parts: PartsDep) -> Response:
     values["list_mail"] = "list_mail" in values
     given, form = checked(MeChanges, values, actor.locale)
     if given is None:
-        return _account(request, actor, form)
+        return await _account(request, actor, parts, form)
     changes = given.model_dump(exclude_none=True)
     await parts.db.write(lambda conn: access.change_person(conn, actor.person_id, changes))
     return seen("/account", "account_changed")
+
+
+@router.post("/account/inviters/sever", openapi_extra=exempt("it stays cut"))
+async def sever(request: Request, actor: Here, parts: PartsDep) -> Response:
+    """Cut the link to who invited me to one campaign, or to all."""
+    values = await typed(request)
+    given, _ = checked(SeverIn, {"campaign_id": values.get("campaign_id") or None}, actor.locale)
+    if given is None:
+        raise Problem("not_found")
+    now, campaign_id = datetime.now(UTC), given.campaign_id
+    await parts.db.write(lambda conn: invitation_attribution.sever(conn, actor.person_id, now, campaign_id))
+    return seen("/account", "severed")
 
 
 @router.post("/sign-out", openapi_extra=exempt("it stays signed out"))

@@ -30,7 +30,9 @@ from api.pages import (
     staff_campaigns,
     staff_decisions,
     staff_documents,
+    staff_invitations,
     studio,
+    studio_invitations,
     wizard,
 )
 from api.pages.rendering import environment
@@ -59,6 +61,8 @@ def page_routers(settings: Settings) -> list[APIRouter]:
         staff.router,
         staff_campaigns.router,
         staff_amnesties.router,
+        staff_invitations.router,
+        studio_invitations.router,
         studio.router,
         staff_decisions.router,
         staff_documents.router,

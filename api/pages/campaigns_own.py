@@ -21,6 +21,7 @@ from api.schemas.campaigns import CampaignOut
 from api.schemas.enrolments import CheckInIn, EnrolmentChanges, TodayOut
 from api.security.gate import Actor
 from api.services import check_ins, enrolments
+from db.repositories import invitation_attribution
 from domain.campaigns.plan import Board
 from domain.campaigns.requirements import Unmet
 from domain.ids import new_id
@@ -36,8 +37,12 @@ _PLACES: Final = {
 }
 
 
-def _read(conn: Connection, campaign_id: str, actor: Actor) -> tuple[CampaignOut, TodayOut]:
-    return seen_by(conn, campaign_id, actor), check_ins.today(conn, campaign_id, actor.person_id)
+def _read(conn: Connection, campaign_id: str, actor: Actor) -> tuple[CampaignOut, TodayOut, str | None]:
+    return (
+        seen_by(conn, campaign_id, actor),
+        check_ins.today(conn, campaign_id, actor.person_id),
+        invitation_attribution.inviter_name(conn, campaign_id, actor.person_id),
+    )
 
 
 @router.get("/me")
@@ -54,7 +59,7 @@ async def today(request: Request, actor: Member, campaign_id: ObjectId, parts: P
 async def _page(
     request: Request, actor: Actor, campaign_id: str, parts: Parts, form: Form, status: int = 200
 ) -> Response:
-    campaign, own = await parts.db.read(lambda conn: _read(conn, campaign_id, actor))
+    campaign, own, inviter = await parts.db.read(lambda conn: _read(conn, campaign_id, actor))
     hours = sorted({*REMINDER_HOURS, *([own.reminder_hour] if own.reminder_hour is not None else [])})
     return page(
         request,
@@ -64,6 +69,7 @@ async def _page(
         here=f"/campaigns/{campaign_id}/me",
         c=campaign,
         own=own,
+        inviter=inviter,
         hours=hours,
         form=form,
         once=new_id(),

@@ -17,6 +17,7 @@ from api.pages.campaigns import seen_by
 from api.pages.campaigns_plots import plot
 from api.pages.campaigns_steering import service_of, steered
 from api.pages.forms import Form, checked, seen, told, typed
+from api.pages.invitations_plot import plot as funnel_plot
 from api.pages.rendering import page
 from api.pagination import PagingDep
 from api.parts import Parts
@@ -250,6 +251,8 @@ async def report(request: Request, actor: LeaderOrStaff, campaign_id: ObjectId, 
         "studio_report",
         actor,
         report=found,
+        growth=found.growth,
+        funnel=funnel_plot(found.growth.steps) if found.growth else None,
         days=found.days,
         plot=plot(found.days),
         c_id=campaign_id,

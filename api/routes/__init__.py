@@ -14,6 +14,7 @@ from api.routes import (
     enrolments,
     health,
     invitation_doubts,
+    invitation_growth,
     invitations,
     leaders,
     mail,
@@ -45,6 +46,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
         amnesties.router,
         invitations.router,
         invitation_doubts.router,
+        invitation_growth.router,
         contributions.router,
         mail.router,
     ]

@@ -28,7 +28,7 @@ from api.schemas.campaigns import (
 )
 from api.security import allow
 from api.security.gate import Actor
-from api.services import campaign_drafts, campaign_views
+from api.services import campaign_drafts, campaign_views, invitation_growth
 from api.services.campaign_views import PUBLIC, status_out
 from api.services.campaigns import LAUNCHERS, MANAGERS, CampaignService
 from contracts.campaigns import CampaignView
@@ -228,5 +228,10 @@ async def cancel(
 
 @router.get("/campaigns/{campaign_id}/metrics", summary="The live numbers of a campaign")
 async def metrics(actor: LeaderOrStaff, campaign_id: ObjectId, db: DatabaseDep) -> MetricsOut:
-    """Return members, streaks and check-ins by day."""
-    return await db.read(lambda conn: campaign_views.metrics(conn, campaign_id))
+    """Return members, streaks and check-ins by day, and what invitations have done so far."""
+
+    def read(conn: Connection) -> MetricsOut:
+        growth = invitation_growth.live(conn, campaign_id, datetime.now(UTC))
+        return campaign_views.metrics(conn, campaign_id).model_copy(update={"invitations": growth})
+
+    return await db.read(read)

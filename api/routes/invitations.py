@@ -16,6 +16,7 @@ from api.schemas.invitations import (
     InvitationOut,
     InvitationsOut,
     InvitersOut,
+    SeverIn,
 )
 from api.security import allow
 from api.security.gate import Actor
@@ -84,8 +85,8 @@ async def inviters(actor: Member, db: DatabaseDep) -> InvitersOut:
     summary="Cut the link to who invited me",
     openapi_extra=exempt("it stays cut"),
 )
-async def sever(actor: Member, db: DatabaseDep) -> Response:
+async def sever(actor: Member, db: DatabaseDep, given: SeverIn | None = None) -> Response:
     """Whoever invited me no longer sees me, and I count for nobody from now on."""
-    now = datetime.now(UTC)
-    await db.write(lambda conn: invitation_attribution.sever(conn, actor.person_id, now))
+    now, campaign_id = datetime.now(UTC), given.campaign_id if given else None
+    await db.write(lambda conn: invitation_attribution.sever(conn, actor.person_id, now, campaign_id))
     return Response(status_code=204)

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
+from api.schemas.invitation_growth import GrowthOut, TreeFiguresOut
+
 
 class ReportDayOut(BaseModel):
     """One day: who took part, who checked in on it, who made it up later."""
@@ -36,7 +38,7 @@ class PaidOut(BaseModel):
 
 
 class ReportOut(BaseModel):
-    """What a campaign did for the community."""
+    """What a campaign did for the community; ``growth`` and ``tree`` are null in older reports."""
 
     campaign_id: str
     title: str
@@ -55,3 +57,5 @@ class ReportOut(BaseModel):
     cost_of_a_new_member: float | None
     paid: PaidOut
     days: list[ReportDayOut]
+    growth: GrowthOut | None
+    tree: TreeFiguresOut | None

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from api.inputs import Input, OneLine, PlainText
 from api.schemas.applications import PersonOut
+from api.schemas.invitation_growth import GrowthOut
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.templates import TemplateCode
 from domain.campaigns.terms import IfNothing, ReasonCode, ReviewDecision, Status, WaitingOn
@@ -141,3 +142,4 @@ class MetricsOut(BaseModel):
     checked_in_today: int
     average_streak: float
     days: list[DayOut]
+    invitations: GrowthOut | None = None

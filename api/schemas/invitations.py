@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.inputs import Input
 from api.schemas.applications import PersonOut
@@ -58,6 +59,12 @@ class InvitationsOut(BaseModel):
     goal: int
     rewarded_at_most: int
     next_cursor: str | None
+
+
+class SeverIn(Input):
+    """The campaign to whose inviter the link is cut; without one, the links to all who invited me."""
+
+    campaign_id: Annotated[str, Field(min_length=36, max_length=36)] | None = None
 
 
 class InviterOut(BaseModel):

@@ -9,7 +9,9 @@ from sqlalchemy import Connection
 
 from api.problems import Problem
 from api.schemas.campaign_reports import AgainstOut, PaidOut, ReportDayOut, ReportOut
+from api.schemas.invitation_growth import GrowthOut, TreeFiguresOut
 from api.services.campaigns import existing
+from api.services.invitation_growth import growth_out, tree_figures
 from db.repositories import campaign_reports
 from domain.campaigns.reports import Against
 
@@ -46,6 +48,8 @@ def read(conn: Connection, campaign_id: str) -> ReportOut:
         shares=_against(found.shares),
         paid=PaidOut(**found.paid.model_dump(), total=found.paid.total),
         days=[ReportDayOut(**day.model_dump()) for day in found.days],
+        growth=growth_out(found.growth) if found.growth else None,
+        tree=tree_figures(found.growth.tree) if found.growth else None,
     )
 
 
@@ -81,3 +85,24 @@ def _figures(report: ReportOut) -> Iterator[tuple[str, int | None, Any]]:
         yield "opened_at", day.day, day.opened_at.isoformat()
         for name in ("active", "checked_in", "made_up"):
             yield name, day.day, getattr(day, name)
+    if report.growth is not None and report.tree is not None:
+        yield from _growth_figures(report.growth, report.tree)
+
+
+def _growth_figures(growth: GrowthOut, tree: TreeFiguresOut) -> Iterator[tuple[str, int | None, Any]]:
+    for step in growth.steps:
+        for name, value in step.model_dump(exclude={"step"}).items():
+            yield f"invitations_{step.step.value}_{name}", None, value
+    for name, value in growth.k.model_dump().items():
+        yield "k_factor" if name == "value" else f"k_factor_{name}", None, value
+    for part in ("new", "known"):
+        for name, value in getattr(growth, part).model_dump().items():
+            yield f"friends_{part}_{name}", None, value
+    for name in ("roots", "people", "depth"):
+        yield f"tree_{name}", None, getattr(tree, name)
+    for place, branch in enumerate(tree.branches, 1):
+        for name, value in branch.model_dump().items():
+            yield f"tree_branch_{place}_{name}", None, value
+    for cohort in growth.cohorts:
+        for name, value in cohort.model_dump(exclude={"day"}).items():
+            yield f"invited_on_day_{name}", cohort.day, value

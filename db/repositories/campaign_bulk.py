@@ -78,9 +78,10 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     A member who has checked in on a later day already keeps the streak that began there.
     """
     end = page_end(conn, given, after, size)
+    row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
+    invitation_activation.activate_page(conn, row, (given.first, given.last), after or "", end, now)
     if end is None:
         return Page(None, 0)
-    row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
     resting = given.day in rules_of(conn, row).rest
     silent = enrolments.c.last_day < given.day
     changes: dict[str, Any] = {
@@ -101,7 +102,6 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
         .values(changes),
         execution_options={"preserve_rowcount": True},
     ).rowcount
-    invitation_activation.activate_page(conn, row, (given.first, given.last), after or "", end, now)
     if not resting:
         _nudge(conn, given, after, end, now)
     return Page(end, int(changed))

@@ -1,10 +1,11 @@
 """The report of a campaign, counted from what is stored, once everybody is paid."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, and_, func, select
 
+from db.repositories import invitation_growth
 from db.statements import insert_ignore
 from db.tables.campaigns import campaign_days, campaign_reports, campaigns, check_ins, enrolments, settlements
 from db.tables.contributions import contributions
@@ -66,6 +67,7 @@ def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
         paid=Paid(
             reserved=row.reserved, **{kind.value: int(getattr(settled, kind.value)) for kind in PaymentReason}
         ),
+        growth=invitation_growth.whole(conn, row, at - timedelta(seconds=row.clock_offset_seconds)),
     )
 
 

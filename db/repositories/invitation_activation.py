@@ -23,11 +23,12 @@ _JOINED, _ACTIVATED = JoinStatus.JOINED.value, JoinStatus.ACTIVATED.value
 
 
 def activate_page(
-    conn: Connection, row: Row[Any], shards: tuple[int, int], after: str, end: str, now: datetime
+    conn: Connection, row: Row[Any], shards: tuple[int, int], after: str, end: str | None, now: datetime
 ) -> None:
     """Count the friends who have become active, for the inviters of one page; done again it changes nothing.
 
-    ``row`` is the campaign's; the page are the people of ``shards`` past ``after`` and up to ``end``.
+    ``row`` is the campaign's; the page are the people of ``shards`` past ``after`` and up to ``end``, or all
+    past it: a leader can invite without taking part, and stands behind the last page as well as in any.
     Only rows of these inviters are written: pages of other shards, which run at the same time, hold theirs.
     """
     active = (
@@ -43,7 +44,7 @@ def activate_page(
         .where(
             invitation_joins.c.campaign_id == row.id,
             invitation_joins.c.inviter_id > after,
-            invitation_joins.c.inviter_id <= end,
+            *([] if end is None else [invitation_joins.c.inviter_id <= end]),
             invitation_joins.c.inviter_shard >= shards[0],
             invitation_joins.c.inviter_shard < shards[1],
             # As it stands in the index, which databases use for no bound value.

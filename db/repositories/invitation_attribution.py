@@ -94,20 +94,34 @@ def inviters_of(conn: Connection, friend_id: str) -> list[Row[Any]]:
     return list(conn.execute(found.order_by(invitation_joins.c.id.desc()).limit(100)))
 
 
-def sever(conn: Connection, friend_id: str, now: datetime) -> int:
-    """Cut somebody off from all who invited them; return how many joins that changed.
+def inviter_name(conn: Connection, campaign_id: str, friend_id: str) -> str | None:
+    """Return the name of who invited somebody to a campaign, None for nobody, or if the link was cut."""
+    found = (
+        select(people.c.display_name)
+        .join(invitation_joins, invitation_joins.c.inviter_id == people.c.id)
+        .where(
+            invitation_joins.c.campaign_id == campaign_id,
+            invitation_joins.c.friend_id == friend_id,
+            invitation_joins.c.severed_at.is_(None),
+        )
+    )
+    return conn.execute(found).scalar_one_or_none()
+
+
+def sever(conn: Connection, friend_id: str, now: datetime, campaign_id: str | None = None) -> int:
+    """Cut somebody off from who invited them, to one campaign or to all; return how many joins that changed.
 
     Who was not active yet never counts. What already counts stays a number without a name. That the
     account came by an invitation is kept, for reviewers who must not decide about friends.
     """
     own = and_(invitation_joins.c.friend_id == friend_id, invitation_joins.c.severed_at.is_(None))
+    place = and_(enrolments.c.person_id == friend_id, enrolments.c.invited_by.is_not(None))
+    if campaign_id is not None:
+        own = and_(own, invitation_joins.c.campaign_id == campaign_id)
+        place = and_(place, enrolments.c.campaign_id == campaign_id)
     waiting = (JoinStatus.JOINED.value, JoinStatus.DOUBTFUL.value)
     # Enrolments before joins, as the close of a day writes them.
-    conn.execute(
-        update(enrolments)
-        .where(enrolments.c.person_id == friend_id, enrolments.c.invited_by.is_not(None))
-        .values(invited_by=None)
-    )
+    conn.execute(update(enrolments).where(place).values(invited_by=None))
     conn.execute(
         update(invitation_joins)
         .where(own, invitation_joins.c.status.in_(waiting))

@@ -73,11 +73,11 @@ def pay_page(
 ) -> Page:
     """Settle one page of members in one transaction; done again it changes nothing. ``now``: wall clock."""
     end = page_end(conn, given, after, size)
-    if end is None:
-        return Page(None, 0)
     row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
     # Friends about whom staff have decided since the last day was closed.
     invitation_activation.activate_page(conn, row, (given.first, given.last), after or "", end, now)
+    if end is None:
+        return Page(None, 0)
     settlement = _Settlement(conn, row, given, prizes)
     members = [m for m in page_rows(conn, given, after, end) if m.status == Place.ACTIVE.value]
     owed = [settlement.row_of(member) for member in members]

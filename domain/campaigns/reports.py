@@ -4,6 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.campaigns.growth import Growth
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -63,6 +65,8 @@ class Report(_Frozen):
     new_members: Against
     shares: Against
     paid: Paid
+    growth: Growth | None = None
+    """What invitations did; None in reports that were kept before it was counted."""
 
     @property
     def completion(self) -> float:

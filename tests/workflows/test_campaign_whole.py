@@ -18,12 +18,13 @@ from temporalio.client import Client
 from db.database import Database
 from db.repositories import check_ins, enrolments, point_checks
 from db.repositories.check_ins import CheckIn, Taken
-from db.repositories.enrolments import Newcomer
 from db.tables.campaigns import campaign_days, campaign_reports, settlements
 from db.tables.points import point_accounts
 from domain.campaigns.calendar import day_opens
 from domain.campaigns.terms import Status
 from tests.support.campaign_case import DAY, CampaignCase
+from tests.workflows import whole_invitations
+from tests.workflows.whole_invitations import Circle
 from worker import campaign_worker
 
 MEMBERS = 200
@@ -44,7 +45,7 @@ PLAN: dict[str, Any] = {
             {"board": "streak", "place": 1, "points": 200},
         ],
     },
-    "invitations": {"mode": "off"},
+    "invitations": whole_invitations.PLAN,
 }
 
 
@@ -68,17 +69,17 @@ class Story:
     case: CampaignCase
     draw: random.Random
     members: list[Member]
+    circle: Circle
     length: int = 30
     rest: set[int] = field(default_factory=set)
 
     async def enrol(self, day: int) -> None:
-        now = datetime.now(UTC)
         coming = [one for one in self.members if one.first_day == day]
+        today = (await self.case.row())["day"]
 
         def write(conn: Any) -> None:
             for one in coming:
-                given = Newcomer(campaign_id=self.case.id, person_id=one.id)
-                assert enrolments.enrol(conn, given, now) is enrolments.Entry.ENROLLED
+                self.circle.enrol(conn, one.id, today)
 
         await self.case.db.write(write)
 
@@ -102,8 +103,10 @@ class Story:
             assert {found.outcome for found in outcomes} <= {Taken.COUNTED}, outcomes
             for person_id in leaving:
                 enrolments.leave(conn, self.case.id, person_id, datetime.now(UTC))
+            self.circle.live(conn, day)
 
         await self.case.db.write(write)
+        self.circle.close({one.id: len(one.done) for one in self.members})
 
     def _make_up(self, one: Member, day: int, asked: list[CheckIn]) -> None:
         for missed in range(max(one.first_day, day - 3), day):
@@ -164,6 +167,7 @@ class Story:
                 + (30 if best >= 20 else 0)
                 + (100 if self.completed(one) else 0)
                 + prizes.get(one.id, 0)
+                + self.circle.owed(one.id)
             )
         return owed
 
@@ -182,7 +186,7 @@ async def told(client: Client, url: str, queue: str, seed: int, **changes: Any) 
             )
             for person_id in case.members
         ]
-        story = Story(case, draw, members)
+        story = Story(case, draw, members, Circle(case, random.Random(seed)))
         await case.submit()
         assert (await case.review()).status in (Status.SCHEDULED, Status.ENROLLING)
         await case.skip_to(day_opens(case.plan, 1) - DAY)
@@ -226,6 +230,7 @@ async def check(story: Story) -> None:
         day: sum(day in one.done for one in story.members) for day in range(1, story.length + 1)
     }
     assert sum(report["paid"][kind] for kind in kinds) == sum(owed.values())
+    story.circle.check(report["growth"], set(owed), len(story.members))
     days = await case.rows(select(campaign_days))
     assert all(day["active"] == day["checked_in"] + day["missed"] for day in days)
     assert all(not proof.findings for proof in await case.db.read(point_checks.verify))
