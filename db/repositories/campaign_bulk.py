@@ -218,12 +218,19 @@ def _closes_at(conn: Connection, campaign_id: str) -> str | None:
     return closes.isoformat() if closes else None
 
 
+_DONE = ("first_day", "days_done", "best_streak", "missed", "friends_activated")
+
+
 def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> list[Row[Any]]:
-    """Return the enrolments of one page in its order, with each person's status as ``person_status``."""
+    """Return those of one page who take part, in its order: person, the person's status, what was done."""
     rows = (
-        select(enrolments, people.c.status.label("person_status"))
+        select(
+            enrolments.c.person_id,
+            people.c.status.label("person_status"),
+            *(enrolments.c[name] for name in _DONE),
+        )
         .join(people, people.c.id == enrolments.c.person_id)
-        .where(*in_page(given, after, end))
+        .where(*in_page(given, after, end), enrolments.c.status == Place.ACTIVE.value)
         .order_by(enrolments.c.person_id)
     )
     return list(conn.execute(rows))

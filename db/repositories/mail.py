@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.mail import MailRequest, RollMail
+from db.bulk import BulkInsert
 from db.statements import insert_ignore
 from db.tables.ballots import ballot_roll
 from db.tables.mail import mails, suppressions
@@ -47,7 +48,7 @@ def queue(conn: Connection, requests: Iterable[MailRequest], now: datetime) -> i
         for request in wanted
         if request.person_id in readers and _wants(request, readers[request.person_id])
     ]
-    return insert_ignore(conn, mails, rows, conflict=["key"])
+    return _QUEUED.run(conn, rows)
 
 
 class Stranger(NamedTuple):
@@ -190,23 +191,33 @@ def _wants(request: MailRequest, reader: Any) -> bool:
     return bool(reader.list_mail) or not request.list_mail
 
 
-def _row(request: MailRequest, reader: Any, now: datetime) -> dict[str, Any]:
+_QUEUED = BulkInsert(
+    mails,
+    (
+        *("id", "key", "process_id", "person_id", "to_email", "to_name", "locale", "time_zone", "template"),
+        *("data", "secret_sealed", "list_mail", "status", "attempts", "not_before", "created_at"),
+    ),
+    conflict=["key"],
+)
+
+
+def _row(request: MailRequest, reader: Any, now: datetime) -> tuple[Any, ...]:
     barred = reader.reason in _BARS_ALL or (reader.reason is not None and request.list_mail)
-    return {
-        "id": new_id(),
-        "key": request.key,
-        "process_id": request.process_id,
-        "person_id": request.person_id,
-        "to_email": reader.email,
-        "to_name": reader.display_name,
-        "locale": reader.locale,
-        "time_zone": reader.time_zone,
-        "template": request.template.value,
-        "data": request.data,
-        "secret_sealed": request.sealed_secret.encode() if request.sealed_secret and not barred else None,
-        "list_mail": int(request.list_mail),
-        "status": MailStatus.SUPPRESSED.value if barred else MailStatus.QUEUED.value,
-        "attempts": 0,
-        "not_before": now,
-        "created_at": now,
-    }
+    return (
+        new_id(),
+        request.key,
+        request.process_id,
+        request.person_id,
+        reader.email,
+        reader.display_name,
+        reader.locale,
+        reader.time_zone,
+        request.template.value,
+        request.data,
+        request.sealed_secret.encode() if request.sealed_secret and not barred else None,
+        int(request.list_mail),
+        MailStatus.SUPPRESSED.value if barred else MailStatus.QUEUED.value,
+        0,
+        now,
+        now,
+    )

@@ -4,16 +4,16 @@ import secrets
 from datetime import datetime
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from contracts.campaigns import BulkInput, BulkResult
 from contracts.mail import MailRequest
+from db.bulk import BulkInsert
 from db.repositories import invitation_activation, mail, points
 from db.repositories.campaign_bulk import Cursor, Page, page_end, page_rows
 from db.repositories.check_in_records import rules_of
-from db.statements import insert_ignore
 from db.tables.campaigns import campaigns, enrolments, settlements
 from db.tables.people import people
 from domain.campaigns.members import Place
@@ -79,19 +79,51 @@ def pay_page(
     if end is None:
         return Page(None, 0)
     settlement = _Settlement(conn, row, given, prizes)
-    members = [m for m in page_rows(conn, given, after, end) if m.status == Place.ACTIVE.value]
-    owed = [settlement.row_of(member) for member in members]
-    insert_ignore(conn, settlements, owed, conflict=["campaign_id", "person_id"])
+    owed = [settlement.of(member) for member in page_rows(conn, given, after, end)]
+    _KEPT.run(conn, [settlement.row_of(one) for one in owed])
     payments = [
-        Payment(person_id=one["person_id"], amount=one[f"{kind.value}_points"], reason=kind)
+        Payment(one.person_id, amount, kind)
         for one in owed
-        for kind in PaymentReason
-        if one[f"{kind.value}_points"]
+        for kind, amount in zip(_KINDS, one.points, strict=True)
+        if amount
     ]
     key = f"{given.process_id}:settlement"
     points.pay(conn, given.campaign_id, payments, key_prefix=key, at=given.at)
     mail.queue(conn, [settlement.mail_of(one) for one in owed], now)
     return Page(end, len(owed))
+
+
+_KINDS = tuple(PaymentReason)
+_KEPT = BulkInsert(
+    settlements,
+    (
+        *("campaign_id", "person_id", "days_done", "completed"),
+        *(f"{kind.value}_points" for kind in _KINDS),
+        *("certificate_code", "settled_at"),
+    ),
+    conflict=["campaign_id", "person_id"],
+)
+
+
+class _Owed(NamedTuple):
+    """What one member earned; ``points`` in the order of ``PaymentReason``."""
+
+    person_id: str
+    days_done: int
+    completed: bool
+    points: tuple[int, ...]
+    certificate_code: str | None
+
+
+class _Done(NamedTuple):
+    """What a member's points follow from."""
+
+    first_day: int
+    days_done: int
+    best_streak: int
+    missed: int
+    friends_activated: int
+    shown: bool
 
 
 class _Settlement:
@@ -105,45 +137,62 @@ class _Settlement:
         self._plan = rules.plan
         self._prizes = prizes
         self._required = [day for day in range(1, row.closed_through + 1) if day not in rules.rest]
+        # Of thousands of members most have the record of somebody else.
+        self._known: dict[_Done, tuple[bool, tuple[int, ...]]] = {}
 
-    def row_of(self, member: Row[Any]) -> dict[str, Any]:
-        """Return what ``member`` earned, as it is stored."""
-        required = sum(day >= member.first_day for day in self._required)
+    def of(self, member: Row[Any]) -> _Owed:
+        """Return what ``member``, a row of ``page_rows``, earned."""
+        values: Any = tuple(member)
+        person_id, status, *counted = values
+        # As on the boards: who leads it, or may not be shown, is in no place.
+        shown = is_paid_for_friends(person_id, status, self._leader_id)
+        done = _Done._make((*counted, shown))
+        known = self._known.get(done)
+        if known is None:
+            known = self._known[done] = self._earned(done)
+        completed, earned = known
+        code = secrets.token_hex(8) if completed else None
+        return _Owed(person_id, done.days_done, completed, earned, code)
+
+    def _earned(self, done: _Done) -> tuple[bool, tuple[int, ...]]:
+        """Return whether this record completes the campaign, and the points that it earns."""
+        required = sum(day >= done.first_day for day in self._required)
         record = Record(
-            days_done=member.days_done,
-            best_streak=member.best_streak,
+            days_done=done.days_done,
+            best_streak=done.best_streak,
             required=required,
-            required_done=max(0, required - member.missed),
-            friends_activated=member.friends_activated,
+            required_done=max(0, required - done.missed),
+            friends_activated=done.friends_activated,
         )
         cut_short = self._given.cancelled
         earned = member_points(self._plan, record, cut_short=cut_short)
+        earned[PaymentReason.RANK] = self._rank_points(done)
         completed = not cut_short and is_complete(record, self._plan.rewards)
-        earned[PaymentReason.RANK] = self._rank_points(member)
-        if not is_paid_for_friends(member.person_id, member.person_status, self._leader_id):
+        if not done.shown:
+            del earned[PaymentReason.RANK]
             earned.pop(PaymentReason.INVITATION, None)
-        return {
-            "campaign_id": self._given.campaign_id,
-            "person_id": member.person_id,
-            "days_done": member.days_done,
-            "completed": completed,
-            **{f"{kind.value}_points": earned.get(kind, 0) for kind in PaymentReason},
-            "certificate_code": secrets.token_hex(8) if completed else None,
-            "settled_at": self._given.at,
-        }
+        return completed, tuple(earned.get(kind, 0) for kind in _KINDS)
 
-    def _rank_points(self, member: Row[Any]) -> int:
-        # As on the boards: who leads it, or may not be shown, is in no place.
-        if member.person_id == self._leader_id or member.person_status != PersonStatus.ACTIVE.value:
-            return 0
+    def _rank_points(self, done: _Done) -> int:
         values = {
-            Board.DAYS: member.days_done,
-            Board.STREAK: member.best_streak,
-            Board.INVITATIONS: member.friends_activated,
+            Board.DAYS: done.days_done,
+            Board.STREAK: done.best_streak,
+            Board.INVITATIONS: done.friends_activated,
         }
         return sum(paid.get(values[board], 0) for board, paid in self._prizes.items())
 
-    def mail_of(self, owed: dict[str, Any]) -> MailRequest:
+    def row_of(self, owed: _Owed) -> tuple[Any, ...]:
+        """Return what is kept of it."""
+        counted = (owed.days_done, owed.completed, *owed.points)
+        return (
+            self._given.campaign_id,
+            owed.person_id,
+            *counted,
+            owed.certificate_code,
+            self._given.at,
+        )
+
+    def mail_of(self, owed: _Owed) -> MailRequest:
         """Return the letter that tells a member the result."""
         template = (
             MailTemplate.CAMPAIGN_ENDED_EARLY if self._given.cancelled else MailTemplate.CAMPAIGN_RESULT
@@ -151,16 +200,16 @@ class _Settlement:
         data = {
             "campaign_id": self._given.campaign_id,
             "title": self._title,
-            "days_done": owed["days_done"],
+            "days_done": owed.days_done,
             "length_days": self._plan.length_days,
-            "completed": owed["completed"],
-            "points": sum(owed[f"{kind.value}_points"] for kind in PaymentReason),
-            "certificate_code": owed["certificate_code"],
+            "completed": owed.completed,
+            "points": sum(owed.points),
+            "certificate_code": owed.certificate_code,
         }
         return MailRequest(
-            key=f"{self._given.process_id}:{template}:{owed['person_id']}",
+            key=f"{self._given.process_id}:{template}:{owed.person_id}",
             template=template,
-            person_id=owed["person_id"],
+            person_id=owed.person_id,
             process_id=self._given.process_id,
             data=data,
         )
