@@ -1,5 +1,6 @@
 """People: roles, addresses and names as the community compares them."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Collection
@@ -88,6 +89,14 @@ def normalise_email(email: str) -> str:
     if host in _DOTLESS_DOMAINS:
         local, host = local.replace(".", "") or local, "gmail.com"
     return f"{local}@{host}"
+
+
+def address_hash(email: str) -> str:
+    """Return what a mailbox is known by once its address has been deleted, however it is spelled.
+
+    Without a key, because it must still hold after the secret key was changed.
+    """
+    return hashlib.sha256(b"kameng/address\0" + normalise_email(email).encode()).hexdigest()
 
 
 def has_control_characters(text: str) -> bool:

@@ -1,6 +1,17 @@
 """All tables, a module per room; importing this package fills ``metadata``."""
 
-from db.tables import access, ballots, campaigns, contributions, invitations, mail, people, points, vetting
+from db.tables import (
+    access,
+    ballots,
+    campaigns,
+    contributions,
+    invitation_mails,
+    invitations,
+    mail,
+    people,
+    points,
+    vetting,
+)
 from db.tables.base import metadata
 
 __all__ = [
@@ -8,6 +19,7 @@ __all__ = [
     "ballots",
     "campaigns",
     "contributions",
+    "invitation_mails",
     "invitations",
     "mail",
     "metadata",

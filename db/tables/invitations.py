@@ -16,9 +16,9 @@ from sqlalchemy import (
 from db.tables.base import metadata
 from db.types import Id, Json, UtcDateTime
 
-_OPEN = text("ended_at IS NULL")
+_PERSONAL = text("ended_at IS NULL AND channel <> 'email'")
 
-# A personal code serves any number of friends, one row each in invitation_joins.
+# A personal code serves any number of friends, one row each in invitation_joins; one by mail serves one.
 invitations = Table(
     "invitations",
     metadata,
@@ -32,9 +32,9 @@ invitations = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("opened_at", UtcDateTime),
-    # Taken back, or followed by a new one after it had expired.
+    # Taken back, used up, or followed by a new one after it had expired.
     Column("ended_at", UtcDateTime),
-    CheckConstraint("channel IN ('link', 'qr')", name="channel"),
+    CheckConstraint("channel IN ('link', 'qr', 'email')", name="channel"),
 )
 
 Index(
@@ -43,8 +43,8 @@ Index(
     invitations.c.inviter_id,
     invitations.c.channel,
     unique=True,
-    sqlite_where=_OPEN,
-    postgresql_where=_OPEN,
+    sqlite_where=_PERSONAL,
+    postgresql_where=_PERSONAL,
 )
 
 _PENDING = text("status = 'joined'")

@@ -1,6 +1,6 @@
 """People, their roles and circles, and what bars them."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, func
 
 from db.tables.base import metadata
 from db.types import Id, UtcDateTime
@@ -22,6 +22,9 @@ people = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_people_roll", "status", "good_standing", "joined_at", "id"),
 )
+
+# Who is mentioned by a name is looked up by it.
+Index("ix_people_name", func.lower(people.c.display_name))
 
 role_grants = Table(
     "role_grants",
