@@ -10,12 +10,15 @@ import structlog
 from api.parts import Parts
 from api.security.limits import WINDOW_SECONDS
 from db.errors import DatabaseError
-from db.repositories import access, requests
+from db.repositories import access, invitation_mails, requests
 
 FLUSH_SECONDS: Final = 30.0
 PRUNE_EVERY: Final = timedelta(minutes=10)
 KEEP_ANSWERS: Final = timedelta(hours=24)
 """How long an ``Idempotency-Key`` gives the same answer again."""
+
+KEEP_ADDRESSES: Final = timedelta(days=30)
+"""How long the address of an invitation that is over is kept."""
 
 log: Any = structlog.get_logger("kameng.api")
 
@@ -61,13 +64,19 @@ class Housekeeping:
             gate.seen = seen | gate.seen
 
     async def prune(self) -> None:
-        """Delete ended sessions and links, old answers and counters, and files that no document names."""
+        """Delete ended sessions and links, old answers, counters and addresses, files without a document."""
         now = datetime.now(UTC)
         window = int(now.timestamp()) // WINDOW_SECONDS
         try:
             await self._parts.db.write(lambda conn: requests.prune(conn, now, now - KEEP_ANSWERS, window - 1))
         except DatabaseError as error:
             log.warning("old rows not deleted", exc_info=error)
+        try:
+            await self._parts.db.write(
+                lambda conn: invitation_mails.forget_old(conn, now - KEEP_ADDRESSES, now)
+            )
+        except DatabaseError as error:
+            log.warning("addresses of old invitations not deleted", exc_info=error)
         try:
             await self._parts.documents.sweep()
         except (DatabaseError, OSError) as error:

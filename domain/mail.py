@@ -55,6 +55,7 @@ class MailTemplate(StrEnum):
     CAMPAIGN_CANCELLED = "campaign_cancelled"
     CAMPAIGN_SETTLED = "campaign_settled"
 
+    CAMPAIGN_INVITATION = "campaign_invitation"
     CAMPAIGN_ENROLLED = "campaign_enrolled"
     CAMPAIGN_PLACE_FREE = "campaign_place_free"
     CAMPAIGN_REMINDER = "campaign_reminder"

@@ -10,6 +10,7 @@ class Audience(StrEnum):
 
     ACCOUNT = "account"
     APPLICANT = "applicant"
+    INVITED = "invited"
     LEADER = "leader"
     MEMBER = "member"
     STAFF = "staff"
@@ -42,6 +43,8 @@ def audience_of(template: MailTemplate) -> Audience:
         return Audience.VOTER
     if template in _LEADER:
         return Audience.LEADER
+    if template is MailTemplate.CAMPAIGN_INVITATION:
+        return Audience.INVITED
     if template in _STAFF or template.startswith("staff_"):
         return Audience.STAFF
     return Audience.MEMBER if template.startswith("campaign_") else Audience.APPLICANT

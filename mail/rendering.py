@@ -16,7 +16,7 @@ from contracts.mail import Letter
 from domain.mail import MailTemplate
 from locales.catalogue import language_of
 from mail.audiences import audience_of
-from mail.cleaning import NAME_LENGTH, NOTE_LENGTH, cleaned, lines, one_line
+from mail.cleaning import NAME_LENGTH, NOTE_LENGTH, cleaned, lines, one_line, plain_name
 from mail.phrases import Phrases, zone_of
 from mail.sealing import Sealer
 from mail.unsubscribe import UnsubscribeTokens
@@ -99,8 +99,14 @@ class Renderer:
 
     def reader_of(self, letter: Letter) -> Reader:
         """Return what concerns the reader of ``letter`` alone."""
-        leave = self._tokens.url(self._base_url, letter.person_id) if _leavable(letter) else None
-        return Reader(name=one_line(letter.to_name, NAME_LENGTH), unsubscribe_url=leave)
+        return Reader(name=one_line(letter.to_name, NAME_LENGTH), unsubscribe_url=self._leave(letter))
+
+    def _leave(self, letter: Letter) -> str | None:
+        if not letter.list_mail:
+            return None
+        if letter.template == MailTemplate.CAMPAIGN_INVITATION:
+            return self._tokens.mailbox_url(self._base_url, letter.data["address_hash"])
+        return self._tokens.url(self._base_url, letter.person_id)
 
     def render(self, letter: Letter, reader: Reader | None = None) -> Rendered:
         """Render ``letter`` in its language; ``reader`` replaces what concerns its reader alone.
@@ -138,6 +144,7 @@ class Renderer:
             "reader_name": reader.name,
             "unsubscribe_url": reader.unsubscribe_url,
             "applicant": _name(letter, "application_id") or someone,
+            "inviter": plain_name(_name(letter, "inviter_id") or "") or someone,
             "candidate": _name(letter, "candidate_id") or _name(letter, "application_id") or someone,
             "note": lines(letter.note, NOTE_LENGTH) if letter.note else (),
             "secret": self._secret(letter),
@@ -155,10 +162,6 @@ class Renderer:
     ) -> str:
         source = f"{context['lang']}/{MailTemplate(letter.template).value}.j2"
         return environment.get_template(source).render(context, layout=f"layout/{layout}")
-
-
-def _leavable(letter: Letter) -> bool:
-    return letter.list_mail and letter.person_id is not None
 
 
 def _name(letter: Letter, key: str) -> str | None:

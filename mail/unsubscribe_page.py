@@ -13,18 +13,29 @@ _ENVIRONMENT = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True,
 
 
 class UnsubscribeState(Enum):
-    """What the page has to say."""
+    """What the page has to say, of list mail and of invitations."""
 
     ASK = "mail.unsubscribe.question"
     DONE = "mail.unsubscribe.done"
     INVALID = "mail.unsubscribe.invalid"
+    ASK_INVITED = "mail.uninvite.question"
+    DONE_INVITED = "mail.uninvite.done"
+
+
+_INVITED = frozenset({UnsubscribeState.ASK_INVITED, UnsubscribeState.DONE_INVITED})
+_BUTTONS = {
+    UnsubscribeState.ASK: "mail.unsubscribe.button",
+    UnsubscribeState.ASK_INVITED: "mail.uninvite.button",
+}
 
 
 def unsubscribe_page(locale: str, state: UnsubscribeState) -> str:
-    """Return the page as HTML; only the question has a button."""
+    """Return the page as HTML; only a question has a button."""
+    title = "mail.uninvite.title" if state in _INVITED else "mail.unsubscribe.title"
+    button = _BUTTONS.get(state)
     return _ENVIRONMENT.get_template("unsubscribe.html.j2").render(
         lang=language_of(locale),
-        title=translate(locale, "mail.unsubscribe.title"),
+        title=translate(locale, title),
         message=translate(locale, state.value),
-        button=translate(locale, "mail.unsubscribe.button") if state is UnsubscribeState.ASK else None,
+        button=translate(locale, button) if button else None,
     )

@@ -23,7 +23,8 @@ from api.security.gate import Actor
 from api.services import enrolments
 from api.services.invitation_clicks import click_added, cookie_name, count_try, followed
 from db.repositories import enrolments as entries
-from db.repositories import invitation_codes
+from db.repositories import invitation_codes, invitation_mails
+from domain.campaigns.invitations import Channel
 from domain.campaigns.plan import CampaignPlan
 
 router = APIRouter(dependencies=[allow.anyone])
@@ -45,7 +46,14 @@ async def _invitation(request: Request, parts: Parts, code: str) -> Row[Any]:
 @router.get("/i/{code}")
 async def show(request: Request, parts: PartsDep, code: Code) -> Response:
     """Say who invites to what, and remember in this browser that the invitation was followed."""
-    actor, found = await visitor(request), await _invitation(request, parts, code)
+    actor = await visitor(request)
+    if actor is not None:
+        joined = await parts.db.read(
+            lambda conn: invitation_mails.joined_campaign(conn, code, actor.person_id)
+        )
+        if joined is not None:
+            return seen(f"/campaigns/{joined}/me")
+    found = await _invitation(request, parts, code)
     own = actor is not None and actor.person_id == found.inviter_id
     if not own and found.opened_at is None:
         now = datetime.now(UTC)
@@ -98,6 +106,9 @@ async def join(request: Request, parts: PartsDep, code: Code) -> Response:
     except Problem as problem:
         form = told(problem, {}, reader_of(request, actor).locale)
         return await _page(request, parts, actor, found, form, problem.status)
+    if found.channel == Channel.EMAIL.value:
+        # It is used up now, and leads nowhere any more.
+        return seen(f"/campaigns/{found.campaign_id}/me")
     return seen(f"/i/{code}")
 
 

@@ -41,11 +41,15 @@ async def invite(
     once: OnceDep,
     given: InvitationIn | None = None,
 ) -> Response:
-    """Return my personal code to pass on, as a link or as a QR code; asked again it is the same."""
+    """Return my personal code to pass on, as a link or as a QR code; asked again it is the same.
+
+    Or mail an invitation with a code of its own to ``email``: the answer is the same for addresses that
+    we know and those that we do not, and whether the mailbox takes it shows in its ``delivery`` later.
+    """
 
     def effect(conn: Connection) -> Answer:
         wish, now = given or InvitationIn(), datetime.now(UTC)
-        made = invitations.make(conn, campaign_id, actor.person_id, wish.channel, settings.public_url, now)
+        made = invitations.make(conn, campaign_id, actor.person_id, wish, settings.public_url, now)
         return Answer(201, made)
 
     return await once.write(actor.person_id, effect)
@@ -64,7 +68,10 @@ async def mine(
     "/campaigns/{campaign_id}/invitations/{invitation_id}", status_code=204, summary="Take an invitation back"
 )
 async def revoke(actor: Member, campaign_id: ObjectId, invitation_id: ObjectId, once: OnceDep) -> Response:
-    """Nobody can join by it any more; who did stays. Asked for again there is a new code."""
+    """Nobody can join by it any more; who did stays. Asked for again there is a new personal code.
+
+    The address of one by mail is deleted, and a mail that has not left does not leave.
+    """
 
     def effect(conn: Connection) -> Answer:
         invitations.revoke(conn, campaign_id, actor.person_id, invitation_id, datetime.now(UTC))

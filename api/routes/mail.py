@@ -17,7 +17,7 @@ from api.paths import PREFIX
 from api.problems import Problem
 from api.security import allow
 from db.database import Database
-from db.repositories import mail_events
+from db.repositories import invitation_mails, mail_events
 from mail.unsubscribe import UnsubscribeTokens
 from mail.unsubscribe_page import UnsubscribeState, unsubscribe_page
 from mail.webhook import (
@@ -39,15 +39,19 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {
 Token = Annotated[str, Path(min_length=1, max_length=512)]
 
 
-def _person_of(settings: Settings, token: str) -> str | None:
-    return UnsubscribeTokens(settings.secret_key.get_secret_value()).read(token)
+def _whose(settings: Settings, token: str) -> tuple[str | None, str | None]:
+    """Return the person, or the mailbox by its hash, that a link was made for."""
+    tokens = UnsubscribeTokens(settings.secret_key.get_secret_value())
+    return tokens.read(token), tokens.read_mailbox(token)
 
 
-async def _locale(db: Database, request: Request, person_id: str | None) -> str:
-    """The person's language; the browser's for somebody we do not know."""
+async def _locale(db: Database, request: Request, person_id: str | None, mailbox: str | None) -> str:
+    """The language that we write in; the browser's for somebody we do not know."""
     known = None
     if person_id is not None:
         known = await db.read(lambda conn: mail_events.locale_of(conn, person_id))
+    elif mailbox is not None:
+        known = await db.read(lambda conn: invitation_mails.language_of_mailbox(conn, mailbox))
     return known or preferred_locale(request.headers.get("accept-language", ""))
 
 
@@ -59,11 +63,12 @@ async def _locale(db: Database, request: Request, person_id: str | None) -> str:
 )
 async def ask(token: Token, request: Request, settings: SettingsDep, db: DatabaseDep) -> HTMLResponse:
     """Show a page that asks; opening it changes nothing, because mail scanners open links."""
-    person_id = _person_of(settings, token)
-    locale = await _locale(db, request, person_id)
-    if person_id is None:
+    person_id, mailbox = _whose(settings, token)
+    locale = await _locale(db, request, person_id, mailbox)
+    if person_id is None and mailbox is None:
         return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.INVALID), 404)
-    return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.ASK))
+    asks = UnsubscribeState.ASK if person_id is not None else UnsubscribeState.ASK_INVITED
+    return HTMLResponse(unsubscribe_page(locale, asks))
 
 
 @router.post(
@@ -76,10 +81,15 @@ async def ask(token: Token, request: Request, settings: SettingsDep, db: Databas
 async def leave(token: Token, request: Request, settings: SettingsDep, db: DatabaseDep) -> HTMLResponse:
     """Switch list mail off, by the page's button or by a mail program's one click (RFC 8058).
 
-    Only list mail: what concerns the person alone goes on. Done twice, it is done.
+    Only list mail: what concerns the person alone goes on. The link in an invitation says that the
+    mailbox is never to be invited again, whether it has an account or not. Done twice, it is done.
     """
-    person_id = _person_of(settings, token)
-    locale = await _locale(db, request, person_id)
+    person_id, mailbox = _whose(settings, token)
+    locale = await _locale(db, request, person_id, mailbox)
+    if mailbox is not None:
+        now = datetime.now(UTC)
+        await db.write(lambda conn: invitation_mails.refuse(conn, mailbox, now))
+        return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.DONE_INVITED))
     if person_id is None:
         return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.INVALID), 404)
     await db.write(lambda conn: mail_events.unsubscribe(conn, person_id))

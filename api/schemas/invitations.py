@@ -1,40 +1,47 @@
 """Invitations in JSON. The addresses of friends are nobody's business: they are shown by name."""
 
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from api.inputs import Input
+from api.inputs import Email, Input
 from api.schemas.applications import PersonOut
+from domain.campaigns.invitation_mails import Delivery
 from domain.campaigns.invitations import Channel, InvitationStatus
 
 
-class PersonalChannel(StrEnum):
-    """How a personal code is passed on."""
-
-    LINK = Channel.LINK.value
-    QR = Channel.QR.value
-
-
 class InvitationIn(Input):
-    """A wish for a personal code; asked again it is the same one."""
+    """A wish for a personal code, or for a mail with a code of its own to ``email``; asked again the same."""
 
-    channel: PersonalChannel = PersonalChannel.LINK
+    channel: Channel = Channel.LINK
+    email: Email | None = None
+
+    @model_validator(mode="after")
+    def _address_where_it_is_mailed(self) -> Self:
+        if (self.channel is Channel.EMAIL) != (self.email is not None):
+            raise PydanticCustomError("email_for_channel", "email is needed for the channel email alone")
+        return self
 
 
 class InvitationOut(BaseModel):
-    """A personal code; ``status`` is created, opened, or expired (also when it was taken back)."""
+    """An invitation; the ``status`` of a personal code is created, opened, or expired (also taken back).
+
+    One by mail also has the ``email`` that I gave (null once it has been deleted) and the ``delivery`` of
+    its mail, serves one friend, and goes on to joined, activated and rewarded.
+    """
 
     id: str
-    channel: PersonalChannel
+    channel: Channel
     code: str
     url: str
     qr_url: str
     status: InvitationStatus
     created_at: datetime
     expires_at: datetime
+    email: str | None = None
+    delivery: Delivery | None = None
 
 
 class FriendOut(BaseModel):

@@ -11,12 +11,13 @@ from api.problems import Problem
 from api.schemas.applications import PersonOut
 from api.schemas.invitations import (
     FriendOut,
+    InvitationIn,
     InvitationOut,
     InvitationsOut,
     InviterOut,
     InvitersOut,
-    PersonalChannel,
 )
+from api.services import invitation_mails
 from api.services.invitation_clicks import Followed
 from db.repositories import (
     campaigns,
@@ -28,11 +29,12 @@ from db.repositories import (
     people,
     settlements,
 )
+from db.repositories import invitation_mails as mailed
 from domain.campaigns.invitation_doubts import DoubtReason, JoinStatus
+from domain.campaigns.invitation_mails import MOST_OF_CAMPAIGN
 from domain.campaigns.invitations import Attribution, Channel, Click, InvitationStatus, attribute
-from domain.campaigns.members import Place
 from domain.campaigns.plan import CampaignPlan, InvitationMode
-from domain.campaigns.terms import OPEN_STATUSES, Status
+from domain.people import address_hash
 
 TYPED_CODE_GRACE: Final = timedelta(days=1)
 """Who types a code in was new to the community if the account is no older than this."""
@@ -80,9 +82,14 @@ def behind(
     )
     if by is None:
         return None
-    return Invitation(
-        by, invitation_doubts.doubts_about(conn, person_id, by.inviter_id, shown.client_hash, now)
-    )
+    doubts = invitation_doubts.doubts_about(conn, person_id, by.inviter_id, shown.client_hash, now)
+    bound_to = mailed.bound_to(conn, by.invitation_id)
+    if bound_to is not None:
+        if not mailed.take(conn, by.invitation_id):
+            return None
+        if bound_to != address_hash(person.email):
+            doubts = (*doubts, DoubtReason.OTHER_ADDRESS)
+    return Invitation(by, doubts)
 
 
 def _typed(
@@ -121,24 +128,17 @@ def joined(
     invitation_attribution.join(
         conn, campaign_id, person_id, invitation.by, invitation.doubts, shown.client_hash, now
     )
+    mailed.use_up(conn, invitation.by.invitation_id, now)
 
 
 def make(
-    conn: Connection, campaign_id: str, person_id: str, channel: PersonalChannel, base: str, now: datetime
+    conn: Connection, campaign_id: str, person_id: str, given: InvitationIn, base: str, now: datetime
 ) -> InvitationOut:
-    """Return the member's personal code. Raises ``Problem`` for who does not take part."""
-    row = campaigns.get(conn, campaign_id)
-    if row is None or Status(row.status) not in OPEN_STATUSES:
-        raise Problem("not_found")
-    plan = CampaignPlan.model_validate(row.plan).invitations
-    if plan.mode is InvitationMode.OFF:
-        raise Problem("invitations_off")
-    entry: Any = enrolments.get(conn, campaign_id, person_id)
-    if person_id != row.leader_id and (entry is None or entry.status != Place.ACTIVE.value):
-        raise Problem("not_enrolled")
-    made = invitation_codes.personal(
-        conn, campaign_id, person_id, Channel(channel.value), plan.valid_days, now
-    )
+    """Return the member's personal code, or one that is mailed. Raises ``Problem``."""
+    if given.email is not None:
+        return invitation_mails.invite(conn, campaign_id, person_id, given.email, base, now)
+    plan = invitation_mails.campaign_to_invite_to(conn, campaign_id, person_id).plan
+    made = invitation_codes.personal(conn, campaign_id, person_id, given.channel, plan.valid_days, now)
     return _out(made, base, now)
 
 
@@ -149,7 +149,7 @@ def _out(row: Row[Any], base: str, now: datetime) -> InvitationOut:
         status = InvitationStatus.EXPIRED
     return InvitationOut(
         id=row.id,
-        channel=PersonalChannel(row.channel),
+        channel=Channel(row.channel),
         code=row.code,
         url=url,
         qr_url=f"{url}/qr.svg",
@@ -165,8 +165,9 @@ def mine(
     """Return somebody's invitations to a campaign and who joined by them. Raises ``Problem``."""
     row = campaigns.get(conn, campaign_id)
     made = invitation_codes.listed(conn, campaign_id, person_id)
+    sent = mailed.listed(conn, campaign_id, person_id, MOST_OF_CAMPAIGN)
     entry: Any = enrolments.get(conn, campaign_id, person_id)
-    if row is None or (not made and entry is None and person_id != row.leader_id):
+    if row is None or (not made and not sent and entry is None and person_id != row.leader_id):
         raise Problem("not_found" if row is None else "not_enrolled")
     plan = CampaignPlan.model_validate(row.plan).invitations
     after = str(paging.after[0]) if paging.after else None
@@ -178,7 +179,8 @@ def mine(
         invitation_activation.first_activated(conn, campaign_id, person_id, number) if number else frozenset()
     )
     return InvitationsOut(
-        invitations=[_out(one, base, now) for one in made],
+        invitations=[_out(one, base, now) for one in made]
+        + [invitation_mails.out(one, base, now, rewarded) for one in sent],
         friends=[_friend(one, one.id in rewarded) for one in shown],
         activated=entry.friends_activated if entry else 0,
         goal=plan.goal,
@@ -204,9 +206,10 @@ def _friend(row: Row[Any], rewarded: bool) -> FriendOut:
 
 
 def revoke(conn: Connection, campaign_id: str, person_id: str, invitation_id: str, now: datetime) -> None:
-    """Take an own invitation back. Raises ``Problem``."""
+    """Take an own invitation back, and delete the address of one by mail. Raises ``Problem``."""
     if not invitation_codes.revoke(conn, campaign_id, person_id, invitation_id, now):
         raise Problem("not_found")
+    mailed.forget(conn, [invitation_id], now)
 
 
 def inviters(conn: Connection, person_id: str) -> InvitersOut:

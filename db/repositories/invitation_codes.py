@@ -63,8 +63,12 @@ def revoke(conn: Connection, campaign_id: str, inviter_id: str, invitation_id: s
 
 
 def listed(conn: Connection, campaign_id: str, inviter_id: str) -> list[Row[Any]]:
-    """Return somebody's invitations to a campaign, newest first (one or two, and those that ended)."""
-    own = and_(invitations.c.campaign_id == campaign_id, invitations.c.inviter_id == inviter_id)
+    """Return somebody's personal codes of a campaign, newest first (one or two, and those that ended)."""
+    own = and_(
+        invitations.c.campaign_id == campaign_id,
+        invitations.c.inviter_id == inviter_id,
+        invitations.c.channel != Channel.EMAIL.value,
+    )
     return list(conn.execute(select(invitations).where(own).order_by(invitations.c.id.desc()).limit(100)))
 
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from contracts.mail import Letter
+from db.repositories import invitation_mails
 from db.tables.mail import mails, suppressions
 from db.tables.people import notes, people
 from db.tables.vetting import applications
-from domain.mail import BARS_EVERYTHING, MailStatus
+from domain.mail import BARS_EVERYTHING, MailStatus, MailTemplate
 from domain.people import PersonStatus
 
 UNKNOWN_OUTCOME = "outcome_unknown"
@@ -64,7 +65,7 @@ def claim(conn: Connection, limit: int, now: datetime, lease: timedelta) -> list
         .values(status=MailStatus.SENDING.value, attempts=mails.c.attempts + 1, not_before=now + lease)
     )
     claimed = [{**row, "status": MailStatus.SENDING.value, "attempts": row["attempts"] + 1} for row in rows]
-    return letters(conn, claimed)
+    return letters(conn, claimed, now)
 
 
 def _lock_due(conn: Connection, list_mail: int, limit: int, now: datetime) -> list[dict[str, Any]]:
@@ -79,11 +80,19 @@ def _lock_due(conn: Connection, list_mail: int, limit: int, now: datetime) -> li
     return [dict(row) for row in conn.execute(statement).mappings()]
 
 
-def letters(conn: Connection, rows: Sequence[dict[str, Any]]) -> list[Letter]:
-    """Join rows of ``mails`` with the names and notes that their data mentions, in their order."""
+def letters(
+    conn: Connection, rows: Sequence[dict[str, Any]], claimed_at: datetime | None = None
+) -> list[Letter]:
+    """Join rows of ``mails`` with the names and notes that their data mentions, in their order.
+
+    Of mails that are about to leave (``claimed_at``, UTC) it is also asked whether an invitation still holds.
+    """
     names = _names(conn, rows)
     bodies = _notes(conn, rows)
     barred = _barred(conn, rows)
+    if claimed_at is not None:
+        invited = [row["id"] for row in rows if row["template"] == MailTemplate.CAMPAIGN_INVITATION.value]
+        barred |= invitation_mails.barred(conn, invited, claimed_at)
     return [
         Letter(
             **{name: row[name] for name in _LETTER_COLUMNS},
@@ -113,7 +122,7 @@ _LETTER_COLUMNS = (
 
 
 def _mentioned(data: dict[str, Any]) -> list[str]:
-    return [data[key] for key in ("candidate_id", "application_id") if data.get(key)]
+    return [data[key] for key in ("candidate_id", "application_id", "inviter_id") if data.get(key)]
 
 
 def _names(conn: Connection, rows: Sequence[dict[str, Any]]) -> dict[str, str]:

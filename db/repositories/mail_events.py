@@ -28,7 +28,8 @@ def record_events(conn: Connection, events: Sequence[ReportedEvent], now: dateti
             continue
         fresh += 1
         mail["status"] = _advance(conn, mail, event, now)
-        if event.event in SUPPRESSED_BY:
+        # The address of a forgotten invitation is gone.
+        if event.event in SUPPRESSED_BY and mail["to_email"]:
             _suppress(conn, mail["to_email"], event.event, now)
     return fresh
 

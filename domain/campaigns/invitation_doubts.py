@@ -28,6 +28,7 @@ class DoubtReason(StrEnum):
     LOOKALIKE_ADDRESS = "lookalike_address"
     MANY_FROM_ONE_CLIENT = "many_from_one_client"
     VELOCITY = "velocity"
+    OTHER_ADDRESS = "other_address"
 
 
 class DoubtDecision(StrEnum):

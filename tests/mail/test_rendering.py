@@ -97,6 +97,7 @@ def expected_path(template: MailTemplate) -> str:
 def _path_of_campaign(template: MailTemplate) -> str:
     page = f"/campaigns/{CAMPAIGN}"
     elsewhere = {
+        MailTemplate.CAMPAIGN_INVITATION: f"/i/{EVERYTHING['code']}",
         MailTemplate.CAMPAIGN_RESULT: page + "/me",
         MailTemplate.CAMPAIGN_DOUBTS_OPEN: "/staff/invitations",
         MailTemplate.CAMPAIGN_FRIEND_COUNTED: "/points",

@@ -52,6 +52,11 @@ EVERYTHING: dict[str, Any] = {
     "minutes": 10,
     "campaign_id": CAMPAIGN,
     "title": "30 天学习计划",
+    "inviter_id": CANDIDATE,
+    "code": "Vj3kQ8sTn2bYx0LwPzR5aQ",
+    "known": False,
+    "address_hash": "0" * 64,
+    "expires_at": ISO,
     "starts_at": ISO,
     "opens_at": ISO,
     "reserved": 12_600,
@@ -83,6 +88,7 @@ LIST_MAIL = frozenset(
         MailTemplate.CAMPAIGN_DIGEST,
         MailTemplate.CAMPAIGN_REMINDER,
         MailTemplate.CAMPAIGN_NUDGE,
+        MailTemplate.CAMPAIGN_INVITATION,
     }
 )
 """Letters that a reader can leave."""

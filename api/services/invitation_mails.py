@@ -1,0 +1,137 @@
+"""Invitations by mail: who may send one, to which address, how many; and how far each has come."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from api.problems import Problem, too_many_requests
+from api.schemas.invitations import InvitationOut
+from db.repositories import campaigns, enrolments, invitation_mails, invitation_policies, people
+from db.repositories.invitation_mails import DAY, ToInvite
+from domain.campaigns.invitation_doubts import JoinStatus
+from domain.campaigns.invitation_mails import (
+    Delivery,
+    InvitationPolicy,
+    delivery_of,
+    status_before_joining,
+)
+from domain.campaigns.invitations import Channel, InvitationStatus
+from domain.campaigns.members import Place
+from domain.campaigns.plan import CampaignPlan, InvitationMode, InvitationPlan
+from domain.campaigns.terms import OPEN_STATUSES, Status
+from domain.mail import MailStatus
+from domain.people import address_hash
+from locales import translate
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCampaign:
+    """A campaign to which somebody may invite."""
+
+    title: str
+    day: int
+    plan: InvitationPlan
+
+
+def campaign_to_invite_to(conn: Connection, campaign_id: str, person_id: str) -> OpenCampaign:
+    """Return the campaign if ``person_id`` may invite to it: as its leader or as who takes part.
+
+    Raises ``Problem``.
+    """
+    row = campaigns.get(conn, campaign_id)
+    if row is None or Status(row.status) not in OPEN_STATUSES:
+        raise Problem("not_found")
+    plan = CampaignPlan.model_validate(row.plan).invitations
+    if plan.mode is InvitationMode.OFF:
+        raise Problem("invitations_off")
+    entry: Any = enrolments.get(conn, campaign_id, person_id)
+    if person_id != row.leader_id and (entry is None or entry.status != Place.ACTIVE.value):
+        raise Problem("not_enrolled")
+    return OpenCampaign(row.title, row.day, plan)
+
+
+def invite(
+    conn: Connection,
+    campaign_id: str,
+    person_id: str,
+    email: str,
+    base: str,
+    now: datetime,
+    check_in_id: str | None = None,
+) -> InvitationOut:
+    """Invite a mailbox in the caller's transaction; one that is invited already has the same answer.
+
+    The answer is the same whether the community knows the address or not. Raises ``Problem``.
+    """
+    campaign = campaign_to_invite_to(conn, campaign_id, person_id)
+    inviter, policy = people.get(conn, person_id), invitation_policies.current(conn).policy
+    if inviter is None:
+        raise Problem("not_found")
+    if address_hash(email) == address_hash(inviter.email):
+        raise Problem("invitation_own_address")
+    if policy.is_disposable(email):
+        raise Problem("address_disposable")
+    invitation_mails.hold_member(conn, person_id)
+    earlier = invitation_mails.of_mailbox(conn, campaign_id, person_id, email)
+    if earlier is not None:
+        if earlier.ended_at is not None or earlier.expires_at <= now:
+            raise Problem("invitation_address_used")
+        return out(earlier, base, now)
+    _within_limits(conn, campaign_id, person_id, policy, now)
+    wanted = ToInvite(
+        campaign_id,
+        campaign.title,
+        inviter,
+        email,
+        translate(inviter.locale, "mail.invited_reader"),
+        campaign.plan.valid_days,
+        campaign.day,
+        check_in_id,
+    )
+    return out(invitation_mails.make(conn, wanted, policy.mails_to_address_a_week, now), base, now)
+
+
+def _within_limits(
+    conn: Connection, campaign_id: str, person_id: str, policy: InvitationPolicy, now: datetime
+) -> None:
+    of_campaign = invitation_mails.made_to_campaign(conn, campaign_id, person_id)
+    if of_campaign >= policy.mails_a_campaign:
+        raise Problem("invitations_used_up", most=policy.mails_a_campaign)
+    of_day, first = invitation_mails.made_since(conn, person_id, now - DAY)
+    if of_day >= policy.mails_a_day:
+        wait = (first + DAY - now).total_seconds() if first is not None else DAY.total_seconds()
+        raise too_many_requests(max(1, ceil(wait)))
+
+
+def out(row: Row[Any], base: str, now: datetime, rewarded: Collection[str] = ()) -> InvitationOut:
+    """Return a mailed invitation as its inviter sees it; ``rewarded`` are the joins that were paid."""
+    url = f"{base}/i/{row.code}"
+    delivery = delivery_of(MailStatus(row.mail_status) if row.mail_status else None)
+    return InvitationOut(
+        id=row.id,
+        channel=Channel.EMAIL,
+        code=row.code,
+        url=url,
+        qr_url=f"{url}/qr.svg",
+        status=_status(row, delivery, now, rewarded),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        email=row.email,
+        delivery=delivery,
+    )
+
+
+def _status(row: Row[Any], delivery: Delivery, now: datetime, rewarded: Collection[str]) -> InvitationStatus:
+    """Doubts are for staff, and a friend who cut the link is seen no more: the invitation is over."""
+    if row.join_status is None or row.severed_at is not None:
+        over = row.ended_at is not None or row.expires_at <= now
+        return status_before_joining(delivery, opened=row.opened_at is not None, over=over)
+    if row.join_status == JoinStatus.REJECTED.value:
+        return InvitationStatus.REJECTED
+    if row.join_status != JoinStatus.ACTIVATED.value:
+        return InvitationStatus.JOINED
+    return InvitationStatus.REWARDED if row.join_id in rewarded else InvitationStatus.ACTIVATED
