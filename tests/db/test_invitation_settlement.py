@@ -1,7 +1,6 @@
 """Doubtful friends and the settlement: nothing is paid before a decision, what is due is paid after one."""
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -10,19 +9,16 @@ from sqlalchemy import Connection, func, select, update
 from api.problems import Problem
 from api.schemas.invitation_doubts import DecidedOut, DoubtDecisionIn
 from api.services import invitation_doubts
-from contracts.base import campaign_process_id
-from contracts.campaigns import BulkInput
 from db.database import Database
-from db.repositories import point_checks, points, settlements
+from db.repositories import points
 from db.tables import campaigns as tables
 from db.tables.invitations import invitation_joins
 from db.tables.mail import mails
 from db.tables.people import people
 from domain.campaigns.invitation_doubts import DoubtDecision, DoubtOutcome
-from domain.campaigns.members import SHARDS
 from domain.campaigns.terms import Status
-from domain.points import Source
 from tests.db.test_invitations import check_in_days, code_of, come, newcomers
+from tests.support import settling
 from tests.support.campaigns import Campaign
 
 PAID = {"mode": "inside", "points": 20, "rewarded_at_most": 2, "activating_check_ins": 1}
@@ -46,21 +42,8 @@ class Party:
         for friend in party.friends:
             await come(campaign, friend, code)
         await party.change(status="doubtful", reasons=["ring"])
-        await db.write(partial(party.fund, pool=pool))
+        await settling.fund(campaign, pool, reserved=100)
         return party
-
-    def fund(self, conn: Connection, pool: int) -> None:
-        now = datetime.now(UTC)
-        points.deposit(
-            conn,
-            key="a sponsor",
-            amount=pool,
-            source=Source.SPONSORSHIP,
-            reference="a sponsor",
-            actor_id=None,
-            at=now,
-        )
-        points.reserve(conn, self.campaign.id, 100, key="reservation", at=now)
 
     async def change(self, **values: Any) -> None:
         own = invitation_joins.c.campaign_id == self.campaign.id
@@ -69,29 +52,7 @@ class Party:
         )
 
     async def settle(self, cancelled: bool = False) -> None:
-        """Do what the process does: settle in pages, twice over, then release the rest."""
-        await self.campaign.go(4, Status.SETTLING)
-        process, now = campaign_process_id(self.campaign.id), datetime.now(UTC)
-        given = BulkInput(
-            campaign_id=self.campaign.id,
-            process_id=process,
-            at=now,
-            first=0,
-            last=SHARDS,
-            cancelled=cancelled,
-        )
-
-        def pay(conn: Connection) -> None:
-            after = ""
-            while (page := settlements.pay_page(conn, given, {}, after, 2, now)).end is not None:
-                after = page.end
-
-        for _ in range(2):
-            await self.db.write(pay)
-        await self.db.write(
-            lambda conn: points.release(conn, self.campaign.id, key=f"{process}:release", at=now) and None
-        )
-        await self.campaign.go(4, Status.CANCELLED if cancelled else Status.SETTLED)
+        await settling.settle(self.campaign, cancelled=cancelled)
 
     async def join(self, friend: int = 0) -> Any:
         own = invitation_joins.c.friend_id == self.friends[friend]
@@ -105,10 +66,7 @@ class Party:
         return await self.db.write(lambda conn: invitation_doubts.decide(conn, join_id, wish, judge, now))
 
     async def paid(self) -> int:
-        """What ann has; the whole ledger is proved on the way."""
-        proofs = await self.db.read(point_checks.verify)
-        assert not [proof for proof in proofs if proof.findings], proofs
-        return (await self.db.read(lambda conn: points.balances(conn, self.ann))).available
+        return await settling.paid(self.campaign, self.ann)
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
