@@ -18,7 +18,7 @@ from bench.measure import Check, Measure, Result, in_turn
 from bench.place import Place
 from db.database import Database
 from db.postgres import postgres_engine
-from db.repositories import review_queue
+from db.repositories import queue_search, review_queue
 from db.tables.people import people, role_grants
 from db.tables.vetting import applications
 from db.urls import normalise_url
@@ -94,6 +94,7 @@ async def _fill(db: Database, count: int) -> str:
     """Write ``count`` applications that wait, each of a person of its own; return a reviewer's id."""
     ids = await seed.members(db, count + 1)
     await seed.insert_many(db, applications, _rows(ids[1:]))
+    await db.write(queue_search.index_all)
     now = datetime.now(UTC)
     grant = {"person_id": ids[0], "role": Role.REVIEWER.value, "granted_at": now}
     await db.write(lambda conn: conn.execute(insert(role_grants), grant) and None)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from db.repositories import queue_search
 from db.tables.access import api_tokens, magic_links, second_factors, sessions
 from db.tables.people import people, role_grants
 from domain.people import PersonStatus, Role
@@ -334,3 +335,5 @@ def change_person(conn: Connection, person_id: str, values: Mapping[str, Any]) -
     """Set the named columns of a person's own record."""
     if values:
         conn.execute(update(people).where(people.c.id == person_id).values(**values))
+    if "display_name" in values:
+        queue_search.name_changed(conn, person_id)

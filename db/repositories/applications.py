@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from contracts.base import application_process_id
+from db.repositories import queue_search
 from db.tables.people import notes, people
 from db.tables.vetting import (
     applications,
@@ -132,6 +133,8 @@ def edit(
     )
     if claims is not None:
         write_claims(conn, application_id, claims)
+    if values.get("headline", row.headline) != row.headline:
+        queue_search.headline_changed(conn, application_id)
     return edit_version + 1
 
 

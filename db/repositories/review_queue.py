@@ -27,8 +27,10 @@ from sqlalchemy import (
     values,
 )
 
+from db.repositories import queue_search
 from db.tables.people import people
-from db.tables.vetting import applications
+from db.tables.vetting import application_grams, application_search, applications
+from domain.search import folded
 from domain.vetting import Stage
 from domain.vetting.desk import QUEUE_STAGES, Queue
 
@@ -61,6 +63,8 @@ _LISTED = (
 )
 _READER = bindparam("reader", type_=applications.c.person_id.type)
 _PLACE_ID = bindparam("place_id", type_=applications.c.id.type)
+_FIRST_KEY = bindparam("first_key", type_=application_grams.c.gram.type)
+_LAST_KEY = bindparam("last_key", type_=application_grams.c.gram.type)
 _MOST = bindparam("most", type_=Integer)
 _IN_REVIEW = (Stage.FIRST_REVIEW, Stage.SECOND_REVIEW)
 
@@ -77,6 +81,8 @@ class _Shape(NamedTuple):
 
     kind: Queue | None
     searched: bool
+    rare: bool
+    """Whether the search is looked up in the index, or met by reading the queue in its order."""
     held: bool
     unclaimed: bool
     escalated: bool
@@ -104,9 +110,12 @@ def queue(
     out the others. Columns: those of ``applications`` that a list shows, ``applicant_name``,
     ``claimant_name``, ``deadline``.
     """
+    wanted = folded(search or "")
+    keys = queue_search.rarest(conn, wanted)
     shape = _Shape(
         kind,
-        searched=bool(search),
+        searched=bool(wanted),
+        rare=keys is not None,
         held=claimed_by is not None,
         unclaimed=unclaimed,
         escalated=escalated,
@@ -114,8 +123,10 @@ def queue(
         dated=after is None or after.deadline != NO_DEADLINE,
     )
     given: dict[str, Any] = {"reader": without_person}
-    if search:
-        given["search"] = f"%{_escaped(search.lower())}%"
+    if wanted:
+        given["search"] = f"%{_escaped(wanted)}%"
+    if keys is not None:
+        given |= {"first_key": keys.first, "last_key": keys.last}
     if claimed_by is not None:
         given["holder"] = claimed_by
     if after is not None:
@@ -148,10 +159,10 @@ def _earliest(shape: _Shape) -> Subquery:
     """Return ids and deadlines of the page.
 
     Each stage is read along its index and cut off there, so that a page costs the same however many wait.
-    Only a search, which no index serves, goes through all that wait once.
+    A search for what few have begins with those, whatever their stage.
     """
     wanted, parts = [_following(shape), *_wanted(shape)], _parts(shape.kind)
-    if shape.searched:
+    if shape.rare:
         parts = [[or_(*(and_(*part) for part in parts))]]
     found = union_all(*(select(_first([*part, *wanted])) for part in parts)).subquery()
     return select(found).order_by(found.c.deadline, found.c.id).limit(_MOST).subquery()
@@ -170,7 +181,7 @@ def _first(conditions: Sequence[ColumnElement[bool]]) -> Subquery:
 def _wanted(shape: _Shape) -> list[ColumnElement[bool]]:
     wanted = [applications.c.person_id != _READER]
     if shape.searched:
-        wanted.append(_mentions())
+        wanted.append(_mentions(shape.rare))
     if shape.held:
         wanted.append(applications.c.claimed_by == bindparam("holder", type_=applications.c.claimed_by.type))
     if shape.unclaimed:
@@ -205,11 +216,18 @@ def _escalated() -> ColumnElement[bool]:
     return applications.c.escalated == true()
 
 
-def _mentions() -> ColumnElement[bool]:
-    search = bindparam("search", type_=String)
-    named = select(people.c.id).where(func.lower(people.c.display_name).like(search, escape="\\"))
-    headed = select(applications.c.id).where(func.lower(applications.c.headline).like(search, escape="\\"))
-    return or_(applications.c.person_id.in_(named), applications.c.id.in_(headed))
+def _mentions(rare: bool) -> ColumnElement[bool]:
+    text = application_search.c.text.like(bindparam("search", type_=String), escape="\\")
+    if not rare:
+        own = application_search.c.application_id == applications.c.id
+        return select(application_search.c.text).where(own, text).correlate(applications).exists()
+    keys = queue_search.Range(_FIRST_KEY, _LAST_KEY)
+    having = select(application_grams.c.application_id).where(*queue_search.within(keys))
+    return applications.c.id.in_(
+        select(application_search.c.application_id).where(
+            application_search.c.application_id.in_(having), text
+        )
+    )
 
 
 def _escaped(text: str) -> str:

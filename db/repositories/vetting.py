@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from contracts.base import application_process_id
 from contracts.vetting import Admission, Projection, RecordInput, RecordResult
-from db.repositories import processes, vetting_mail
+from db.repositories import processes, queue_search, vetting_mail
 from db.repositories.people import is_sanctioned
 from db.statements import insert_ignore
 from db.tables.ballots import ballots
@@ -77,6 +77,7 @@ def _write_projection(
     values["reasons"] = list(projection.reasons)
     values["clock_offset_seconds"] = processes.clock_offset(row, at, now)
     conn.execute(update(applications).where(applications.c.id == row.id).values(**values))
+    queue_search.moved(conn, row.id, row.stage, projection.stage.value)
 
 
 def _write_consequences(conn: Connection, given: RecordInput) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -71,6 +72,24 @@ applications = Table(
     Index("ix_applications_escalated", "escalated", "stage", "next_deadline", "id"),
     Index("ix_applications_claimed_by", "claimed_by", "stage", "next_deadline", "id"),
     Index("ix_applications_status", "status", "id"),
+)
+
+# What the staff's search goes through (``db.repositories.queue_search``): of each application that waits its
+# text, folded, and the UTF-8 of its grams, so that both databases order them alike. A gram whose text has
+# gone would find nothing, so no key of its own ties it to its application: that would take a second index.
+application_search = Table(
+    "application_search",
+    metadata,
+    Column("application_id", Id, ForeignKey("applications.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+application_grams = Table(
+    "application_grams",
+    metadata,
+    Column("gram", LargeBinary(12), primary_key=True),
+    Column("application_id", Id, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 # The state that a process has reached, written with every step: a process that was cut off after the commit

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from db.database import Database
-from db.repositories import review_queue
+from db.repositories import queue_search, review_queue
 from db.repositories.review_queue import MOST_COUNTED, NO_DEADLINE, QueuePlace
 from db.tables.vetting import applications
 from domain.ids import new_id
@@ -44,6 +44,7 @@ def _populate(conn: Connection, number: int) -> tuple[list[dict[str, Any]], list
     people = [create_person(conn, f"p{n}").id for n in range(6)]
     rows = [_application(chance, chance.choice(people), people[:2]) for _ in range(number)]
     conn.execute(insert(applications), rows)
+    queue_search.index_all(conn)
     return rows, people
 
 
