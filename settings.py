@@ -131,6 +131,11 @@ class Settings(BaseSettings):
         return self.data_dir / "uploads"
 
     @property
+    def rehearsals_dir(self) -> Path:
+        """Where workers rehearse campaigns; empty while none is rehearsed."""
+        return self.data_dir / "rehearsals"
+
+    @property
     def time_machine_enabled(self) -> bool:
         """Whether the dev-only calls that skip a process's time exist."""
         return self.time_machine and not self.production

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from temporalio.client import Client
@@ -16,12 +17,14 @@ from activities.ballots import BallotActivities
 from activities.campaigns import PAGE, SMALL_PAGE, CampaignActivities
 from activities.mail import Dispatcher, MailActivities
 from activities.probation import ProbationActivities
+from activities.rehearsals import RehearsalActivities, Stage
 from activities.vetting import VettingActivities
-from contracts.base import CAMPAIGN_QUEUE, MAIL_QUEUE, VETTING_QUEUE, task_queue
+from contracts.base import CAMPAIGN_QUEUE, MAIL_QUEUE, REHEARSAL_QUEUE, VETTING_QUEUE, task_queue
 from db.database import Database
 from engine.logs import configure_logging
 from engine.mail_dispatch import ensure_mail_dispatch
 from engine.observe import Observer, WorkerMetrics
+from engine.rehearsal.stage import OwnStage
 from engine.temporal_client import connect, metrics_runtime
 from mail.config import MailConfig
 from mail.factory import build_transport
@@ -30,6 +33,7 @@ from mail.transports import Transport
 from settings import Settings, SettingsError, load_settings
 from workflows.campaigns import CampaignWorkflow
 from workflows.mail import MailDispatchWorkflow
+from workflows.rehearsals import RehearsalWorkflow
 from workflows.vetting import VettingWorkflow
 
 log = structlog.get_logger()
@@ -128,6 +132,23 @@ def mail_worker(
     )
 
 
+def rehearsal_worker(
+    client: Client, db: Database, queue: str, stage: Stage, interceptors: Sequence[Interceptor] = ()
+) -> Worker:
+    """Return the worker of rehearsals, which carries out one at a time on ``stage``."""
+    rehearsals = RehearsalActivities(db, stage)
+    return Worker(
+        client,
+        task_queue=queue,
+        workflows=[RehearsalWorkflow],
+        activities=[rehearsals.perform, rehearsals.give_up],
+        interceptors=interceptors,
+        max_concurrent_activities=1,
+        # One that is broken off begins anew elsewhere: there is nothing to wait for.
+        graceful_shutdown_timeout=timedelta(0),
+    )
+
+
 def _runtime(settings: Settings) -> Runtime | None:
     port = settings.temporal_metrics_port
     return metrics_runtime(settings.metrics_host, port) if port else None
@@ -166,6 +187,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         mails, mail_queue = MailMetrics(metrics.registry), task_queue(settings.task_queue_prefix, MAIL_QUEUE)
         await stack.enter_async_context(mail_worker(client, db, mail_queue, transport, [observer], mails))
         await ensure_mail_dispatch(client, mail_queue)
+        stage = OwnStage(settings.rehearsals_dir)
+        stage.sweep()
+        rehearsals = task_queue(settings.task_queue_prefix, REHEARSAL_QUEUE)
+        await stack.enter_async_context(rehearsal_worker(client, db, rehearsals, stage, [observer]))
         if settings.ready_file is not None:
             settings.ready_file.touch()
         log.info("worker ready", namespace=client.namespace)
@@ -181,8 +206,19 @@ async def _main(settings: Settings) -> None:
     await run(settings, stop)
 
 
+def rehearse(place: Path) -> int:
+    """Carry out the rehearsal that lies in ``place``, and nothing else; return the exit code."""
+    from engine.rehearsal import world
+
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    world.run(place, campaign_worker)
+    return 0
+
+
 def main() -> int:
     """Run until SIGINT or SIGTERM; return the exit code."""
+    if sys.argv[1:2] == ["--rehearse"]:
+        return rehearse(Path(sys.argv[2]))
     try:
         settings = load_settings()
     except SettingsError as error:

@@ -22,6 +22,7 @@ def campaign_process_id(campaign_id: str) -> str:
 VETTING_QUEUE = "vetting"
 CAMPAIGN_QUEUE = "campaigns"
 MAIL_QUEUE = "mail"
+REHEARSAL_QUEUE = "rehearsals"
 
 
 def task_queue(prefix: str, name: str) -> str:

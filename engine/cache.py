@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -25,6 +25,15 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
         else Path(environ.get("HOME") or Path.home()) / ".cache"
     )
     return root / "kameng"
+
+
+def compiling_once(env: MutableMapping[str, str]) -> None:
+    """Let Python programs started with ``env`` keep what they compile, beside the code or in the cache.
+
+    Where nothing is to be written beside the code, compiling all of it anew at each start takes seconds.
+    """
+    if env.pop("PYTHONDONTWRITEBYTECODE", ""):
+        env.setdefault("PYTHONPYCACHEPREFIX", str(cache_dir(env) / "bytecode"))
 
 
 def writable(directory: Path) -> Path:

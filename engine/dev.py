@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import processes
-from engine.cache import Report, cache_dir, try_lock, writable
+from engine.cache import Report, compiling_once, try_lock, writable
 from engine.errors import EngineError
 from engine.supervisor import Program, Supervisor
 from engine.temporal_binary import locate
@@ -121,9 +121,7 @@ def environment(options: DevOptions, temporal_address: str | None, ui_url: str) 
     # Trying it out needs no authenticator; production refuses this.
     env.setdefault("KAMENG_STAFF_SECOND_FACTOR", "false")
     env.setdefault("KAMENG_SECRET_KEY", secret_of(options.data_dir))
-    if env.pop("PYTHONDONTWRITEBYTECODE", ""):
-        # Nothing is to be written beside the code, but compiling everything anew at each start takes seconds.
-        env.setdefault("PYTHONPYCACHEPREFIX", str(cache_dir(os.environ) / "bytecode"))
+    compiling_once(env)
     for port in ("KAMENG_WORKER_METRICS_PORT", "KAMENG_TEMPORAL_METRICS_PORT"):
         env.setdefault(port, str(processes.free_port()))
     if temporal_address is not None:

@@ -66,6 +66,11 @@ def cached(store: Path) -> Located | None:
     return None
 
 
+def at_hand(environ: Mapping[str, str]) -> Located | None:
+    """Return the program that this machine has already, None if it would have to be got first."""
+    return on_path(environ, lambda _: None) or cached(cache_dir(environ) / "temporal")
+
+
 def keep(program: Path, store: Path) -> Path:
     """Move a program that was just made into the cache, complete or not at all, and return its place."""
     version = server_version(program)

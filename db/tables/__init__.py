@@ -10,6 +10,7 @@ from db.tables import (
     mail,
     people,
     points,
+    rehearsals,
     vetting,
 )
 from db.tables.base import metadata
@@ -25,5 +26,6 @@ __all__ = [
     "metadata",
     "people",
     "points",
+    "rehearsals",
     "vetting",
 ]

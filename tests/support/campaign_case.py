@@ -6,28 +6,23 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.client import Client
 
-from contracts.base import campaign_process_id
-from contracts.campaigns import Act, CampaignInput, CampaignView, Decide, Declare, Extend, Submit
+from contracts.campaigns import Act, CampaignView, Declare, Extend
 from db.database import Database
 from db.repositories import campaigns as repository
-from db.repositories import clocks, points
-from db.tables.campaigns import campaigns, check_ins, enrolments
+from db.repositories import points
+from db.tables.campaigns import check_ins, enrolments
 from db.tables.people import people, role_grants
 from domain.campaigns.calendar import day_opens
 from domain.campaigns.members import Place, shard_of
-from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.templates import TemplateCode, plan_for
-from domain.campaigns.terms import ReasonCode, ReviewDecision
 from domain.ids import new_id
 from domain.people import Role
 from domain.points import Source
-from engine.timeskip import advance, process_now
+from engine.campaign_driver import CampaignDriver
 from tests.support.people import person_row
-from tests.support.vetting import until
 from workflows.campaigns import CampaignWorkflow
 
 DAY = timedelta(days=1)
@@ -36,19 +31,11 @@ POOL = 1_000_000
 
 
 @dataclass
-class CampaignCase:
+class CampaignCase(CampaignDriver):
     """One campaign and everything that people can do to it."""
 
-    db: Database
-    client: Client
-    queue: str
-    plan: CampaignPlan
     # One reminder a day: each is a timer to skip.
     policy: CampaignPolicy = field(default_factory=lambda: CampaignPolicy(reminder_hours=(21,)))
-    task_timeout: timedelta | None = None
-    id: str = ""
-    leader: str = ""
-    manager: str = ""
     members: list[str] = field(default_factory=list)
 
     @classmethod
@@ -105,45 +92,6 @@ class CampaignCase:
         await self.db.write(write)
         return str(row["id"])
 
-    @property
-    def process_id(self) -> str:
-        return campaign_process_id(self.id)
-
-    @property
-    def handle(self) -> WorkflowHandle[Any, Any]:
-        return self.client.get_workflow_handle(self.process_id)
-
-    async def submit(self, actor_id: str | None = None, update_id: str | None = None) -> CampaignView:
-        start = WithStartWorkflowOperation(
-            CampaignWorkflow.run,
-            CampaignInput(campaign_id=self.id, leader_id=self.leader, policy=self.policy, policy_version=1),
-            id=self.process_id,
-            task_queue=self.queue,
-            task_timeout=self.task_timeout,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        )
-        row = await self.row()
-        request = Submit(
-            actor_id=actor_id or self.leader,
-            plan=CampaignPlan.model_validate(row["plan"]),
-            edit_version=row["edit_version"],
-        )
-        return await self.client.execute_update_with_start_workflow(
-            CampaignWorkflow.submit, request, start_workflow_operation=start, id=update_id
-        )
-
-    async def send(self, update: Any, request: Any, update_id: str | None = None) -> CampaignView:
-        answer: CampaignView = await self.handle.execute_update(
-            update, request, id=update_id, result_type=CampaignView
-        )
-        return answer
-
-    async def review(
-        self, decision: ReviewDecision = ReviewDecision.APPROVE, *reasons: ReasonCode, by: str | None = None
-    ) -> CampaignView:
-        request = Decide(actor_id=by or self.manager, decision=decision, reasons=reasons)
-        return await self.send(CampaignWorkflow.review, request)
-
     async def pause(self) -> CampaignView:
         return await self.send(CampaignWorkflow.pause, Act(actor_id=self.leader))
 
@@ -164,24 +112,9 @@ class CampaignCase:
         view: CampaignView = await self.handle.query(CampaignWorkflow.status)
         return view
 
-    async def skip(self, delta: timedelta) -> datetime:
-        """Move the campaign's clock forward, and wait until it has done what was due."""
-        # A worker that dies in bulk work is missed only when its heartbeats are.
-        now = await advance(self.client, self.process_id, delta, seconds=300)
-        await until(lambda: self._settled(now), seconds=60)
-        return now
-
-    async def _settled(self, now: datetime) -> bool:
-        return await self.db.read(lambda conn: clocks.is_settled(conn, self.process_id, now))
-
     async def settled_down(self) -> None:
         """Wait until the campaign has carried out what was ordered."""
-        now = await process_now(self.client, self.process_id)
-        await until(lambda: self._settled(now), seconds=60)
-
-    async def skip_to(self, instant: datetime) -> datetime:
-        """Move the campaign's clock to `instant`."""
-        return await self.skip(instant - await process_now(self.client, self.process_id))
+        await self.settle_by(await self.now())
 
     async def to_day(self, day: int) -> None:
         """Approve what was handed in, if it was not yet, and move to a minute into `day`."""
@@ -190,10 +123,6 @@ class CampaignCase:
             view = await self.review()
         await self.skip_to(day_opens(self.plan, day) + timedelta(minutes=1))
         assert (await self.row())["day"] == day
-
-    async def row(self) -> dict[str, Any]:
-        found = await self.rows(select(campaigns).where(campaigns.c.id == self.id))
-        return found[0]
 
     async def rows(self, statement: Any) -> list[dict[str, Any]]:
         return await self.db.read(lambda conn: [dict(row._mapping) for row in conn.execute(statement)])
