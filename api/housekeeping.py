@@ -10,7 +10,7 @@ import structlog
 from api.parts import Parts
 from api.security.limits import WINDOW_SECONDS
 from db.errors import DatabaseError
-from db.repositories import access, invitation_mails, requests
+from db.repositories import access, invitation_mails, rehearsals, requests
 
 FLUSH_SECONDS: Final = 30.0
 PRUNE_EVERY: Final = timedelta(minutes=10)
@@ -64,11 +64,12 @@ class Housekeeping:
             gate.seen = seen | gate.seen
 
     async def prune(self) -> None:
-        """Delete ended sessions and links, old answers, counters and addresses, files without a document."""
+        """Delete what has ended or is old: sessions, answers, counters, rehearsals, addresses, stray files."""
         now = datetime.now(UTC)
         window = int(now.timestamp()) // WINDOW_SECONDS
         try:
             await self._parts.db.write(lambda conn: requests.prune(conn, now, now - KEEP_ANSWERS, window - 1))
+            await self._parts.db.write(lambda conn: rehearsals.prune(conn, now))
         except DatabaseError as error:
             log.warning("old rows not deleted", exc_info=error)
         try:

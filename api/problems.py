@@ -88,6 +88,8 @@ STATUS_OF: dict[str, int] = {
     "invitation_decided": 409,
     "campaign_settling": 409,
     "late_reward_unfunded": 409,
+    "rehearsal_running": 409,
+    "rehearsal_over": 409,
     "violation_settled": 409,
     "policy_changed": 409,
     "points_insufficient": 409,

@@ -24,6 +24,7 @@ from api.pages import (
     live,
     policy,
     pool,
+    rehearsals,
     sign_in,
     staff,
     staff_amnesties,
@@ -64,6 +65,7 @@ def page_routers(settings: Settings) -> list[APIRouter]:
         staff_invitations.router,
         studio_invitations.router,
         studio.router,
+        rehearsals.router,
         staff_decisions.router,
         staff_documents.router,
     ]

@@ -21,6 +21,7 @@ from api.routes import (
     me,
     points,
     policies,
+    rehearsals,
     staff,
 )
 from settings import Settings
@@ -47,6 +48,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
         invitations.router,
         invitation_doubts.router,
         invitation_growth.router,
+        rehearsals.router,
         contributions.router,
         mail.router,
     ]

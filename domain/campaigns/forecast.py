@@ -22,6 +22,7 @@ _MANY_COMPLETE, _FEW_COMPLETE = 0.95, 0.25
 _LITTLE_USED = 0.5
 _MANY_MAILS_A_DAY = 1.5
 _INVITED_TOO_MUCH = 0.4
+_HARDLY_SPLIT = 0.8
 
 
 class _Frozen(BaseModel):
@@ -82,6 +83,7 @@ class Warn(StrEnum):
     EARLY_DROPOUT = "early_dropout"
     STREAK_UNREACHED = "streak_unreached"
     PRIZES_UNREACHED = "prizes_unreached"
+    PRIZES_SPLIT = "prizes_split"
     INVITATIONS_COST_MOST = "invitations_cost_most"
     MANY_MAILS = "many_mails"
     TURNED_AWAY = "turned_away"
@@ -207,14 +209,23 @@ def _rewards(forecast: Forecast) -> _Found:
     unreached = [bonus.days for bonus in plan.rewards.streaks if not outcome.streaks.get(bonus.days)]
     if unreached:
         yield Warn.STREAK_UNREACHED, {"days": min(unreached)}
-    promised = sum(len(prizes_paid(plan, board)) for board in Board)
-    if promised > sum(outcome.prizes.values()):
-        yield Warn.PRIZES_UNREACHED, {"paid": sum(outcome.prizes.values()), "promised": promised}
+    yield from _prizes(forecast)
     paid = outcome.paid
     if paid.total and paid.invitation > paid.total * _INVITED_TOO_MUCH:
         yield Warn.INVITATIONS_COST_MOST, {"share": paid.invitation / paid.total}
     if forecast.paid_when_full < forecast.liability * _LITTLE_USED:
         yield Warn.RESERVE_UNUSED, {"paid": forecast.paid_when_full, "reserved": forecast.liability}
+
+
+def _prizes(forecast: Forecast) -> _Found:
+    placed, paid = sum(forecast.outcome.prizes.values()), forecast.outcome.paid.rank
+    prizes = [prize for board in Board for prize in prizes_paid(forecast.plan, board)]
+    promised = sum(prize.points for prize in prizes)
+    if placed < len(prizes):
+        yield Warn.PRIZES_UNREACHED, {"paid": placed, "promised": len(prizes)}
+    elif paid < promised * _HARDLY_SPLIT:
+        # Those who are tied share, and what cannot be split in whole points is not paid.
+        yield Warn.PRIZES_SPLIT, {"paid": paid, "promised": promised}
 
 
 def can_invite(plan: CampaignPlan) -> bool:

@@ -25,6 +25,7 @@ INVITING_DAYS = 10
 _RESTING = 0.2
 """How much of their eagerness people keep on a day that asks nothing of them."""
 _SATURDAY = 5
+_NEVER = 1e-6
 
 
 class Temperament(StrEnum):
@@ -128,7 +129,7 @@ def _last_day(seed: int, who: str, behaviour: Behaviour) -> int | None:
         # Each day loses the same share of those who are going to go: the first day loses most.
         reached = drawn(seed, who, "early day") * (1 - _EARLY_DECAY**EARLY_DAYS)
         return 1 + min(EARLY_DAYS - 1, floor(log(1 - reached) / log(_EARLY_DECAY)))
-    if behaviour.later_dropout == 0:
+    if behaviour.later_dropout < _NEVER:
         return None
     days = floor(log(1 - drawn(seed, who, "later")) / log(1 - behaviour.later_dropout))
     return EARLY_DAYS + days

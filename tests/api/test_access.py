@@ -14,13 +14,16 @@ from sqlalchemy import Connection
 from api.access import Access, RouteWithoutRule, contexts, table_of
 from api.access_table import TABLE, rendered
 from api.app import create_app
+from api.schemas.rehearsals import RehearseIn
 from api.security import allow
 from api.security.credentials import TOKEN_PREFIX, hashed, new_secret
 from api.security.gate import Actor
 from api.security.rules import Inside
-from db.repositories import campaigns
+from api.services.rehearsals import script_of
+from db.repositories import campaigns, rehearsals
 from db.tables.access import api_tokens, sessions
 from db.tables.campaigns import campaigns as table
+from domain.campaigns.rehearsal import Temperament
 from domain.campaigns.templates import TemplateCode, plan_for
 from domain.ids import new_id
 from domain.people import SECOND_FACTOR_ROLES, Role
@@ -65,6 +68,7 @@ class Town:
     owner: Asker
     askers: list[Asker]
     campaign_id: str = NOBODY
+    rehearsal_id: str = NOBODY
 
     async def ask(
         self, entry: Access, asker: Asker | None, scopes: list[str] | None = None
@@ -85,10 +89,11 @@ class Town:
             return await client.request(entry.method, self.path(entry.path), json=json)
 
     def path(self, template: str, application_id: str | None = None) -> str:
-        """Fill a template in: the application and the campaign are there, everything else is not."""
+        """Fill a template in: application, campaign and rehearsal are there, everything else is not."""
         known = {
             "application_id": application_id or self.application_id,
             "campaign_id": self.campaign_id,
+            "rehearsal_id": self.rehearsal_id,
             "receipt": "A" * 26,
             "token": "x",
         }
@@ -133,6 +138,14 @@ def draft_of(conn: Connection, leader_id: str) -> str:
     return campaign_id
 
 
+def rehearsal_of(conn: Connection, campaign_id: str, leader_id: str) -> str:
+    rehearsal_id, now = new_id(), datetime.now(UTC)
+    plan = plan_for(TemplateCode.LEARNING_PLAN, now.date())
+    script = script_of(plan, RehearseIn())
+    assert rehearsals.ask(conn, rehearsal_id, campaign_id, leader_id, script, Temperament.TYPICAL, now)
+    return rehearsal_id
+
+
 @pytest.fixture
 async def town(sqlite_url: str, settings: Settings) -> AsyncIterator[Town]:
     # Nothing answers at this address: whoever gets past the rules of a process is told so, soon.
@@ -155,7 +168,9 @@ async def town(sqlite_url: str, settings: Settings) -> AsyncIterator[Town]:
             person = await add_person(api, role.value, *([role] if role is not Role.MEMBER else []))
             askers.append(Asker(role.value, person, member | {role}))
         campaign_id = await api.db.write(lambda conn: draft_of(conn, user.id))
-        yield Town(api, created.json()["id"], Asker("owner", user.id, member), askers, campaign_id)
+        rehearsal_id = await api.db.write(lambda conn: rehearsal_of(conn, campaign_id, user.id))
+        owner = Asker("owner", user.id, member)
+        yield Town(api, created.json()["id"], owner, askers, campaign_id, rehearsal_id)
 
 
 def guarded(town: Town) -> list[Access]:

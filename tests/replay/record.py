@@ -14,11 +14,13 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHistory
 
+from contracts.rehearsals import rehearsal_process_id
 from db.migrate import upgrade
 from domain.ids import new_id
+from tests.support.rehearsals import rehearsing
 from tests.support.temporal import SharedTemporal, new_namespace
 from tests.support.vetting import community
-from tests.workflows import campaign_paths
+from tests.workflows import campaign_paths, rehearsal_paths
 from tests.workflows.paths import PATHS
 from tests.workflows.test_campaign import begun
 from tests.workflows.test_vetting_paths import walk
@@ -54,10 +56,19 @@ async def walked_campaign(name: str, client: Client, url: str, queue: str) -> Wo
         return await case.handle.fetch_history()
 
 
+async def walked_rehearsal(name: str, client: Client, url: str, queue: str) -> WorkflowHistory:
+    """Walk one path of a rehearsal and return its history."""
+    path = rehearsal_paths.PATHS[name]
+    async with rehearsing(url, client, queue, path.stage()) as here:
+        rehearsal_id = await path.walk(here)
+        return await client.get_workflow_handle(rehearsal_process_id(rehearsal_id)).fetch_history()
+
+
 Walked = Callable[[str, Client, str, str], Awaitable[WorkflowHistory]]
 ROOMS: dict[str, tuple[Collection[str], Walked]] = {
     "vetting": (PATHS, walked_vetting),
     "campaign": (campaign_paths.PATHS, walked_campaign),
+    "rehearsal": (rehearsal_paths.PATHS, walked_rehearsal),
 }
 
 

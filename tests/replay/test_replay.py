@@ -15,13 +15,18 @@ from tests.replay.hasty import Hasty
 from tests.replay.record import HISTORIES, ROOMS
 from tests.workflows import paths_conflict, paths_late, paths_later, paths_review
 from workflows.campaigns import CampaignWorkflow
+from workflows.rehearsals import RehearsalWorkflow
 from workflows.vetting import VettingWorkflow
 
 assert paths_conflict
 assert paths_late
 assert paths_later
 assert paths_review
-WORKFLOWS: dict[str, type] = {"vetting": VettingWorkflow, "campaign": CampaignWorkflow}
+WORKFLOWS: dict[str, type] = {
+    "vetting": VettingWorkflow,
+    "campaign": CampaignWorkflow,
+    "rehearsal": RehearsalWorkflow,
+}
 STORED = sorted(path for room in ROOMS for path in (HISTORIES / room).glob("*.json"))
 MEGABYTE = 1024 * 1024
 
