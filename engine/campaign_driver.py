@@ -96,9 +96,13 @@ class CampaignDriver:
         """Wait until the campaign has done all that is due at ``now``, the time of its clock (UTC)."""
         async with asyncio.timeout(SETTLE_SECONDS):
             while True:
-                if await self.db.read(lambda conn: clocks.is_settled(conn, self.process_id, now)):
+                if await self.is_settled(now):
                     return
                 await asyncio.sleep(0.02)
+
+    async def is_settled(self, now: datetime) -> bool:
+        """Tell whether the campaign has done all that is due at ``now``."""
+        return await self.db.read(lambda conn: clocks.is_settled(conn, self.process_id, now))
 
     async def now(self) -> datetime:
         """Return the time of the process."""

@@ -118,7 +118,7 @@ class Story:
             with suppress(RPCError, RuntimeError, TimeSkippingError, DatabaseUnavailable):
                 if await process_now(self.case.client, self.case.process_id) < instant:
                     await self.case.skip_to(instant)
-                elif await self.case._settled(instant):
+                elif await self.case.is_settled(instant):
                     return
             assert time.monotonic() < deadline, f"the clock has not come to {instant}"
             await asyncio.sleep(0.05)
