@@ -64,7 +64,7 @@ class Housekeeping:
             gate.seen = seen | gate.seen
 
     async def prune(self) -> None:
-        """Delete what has ended or is old: sessions, answers, counters, rehearsals, addresses, stray files."""
+        """Delete what has ended or is old: sessions, answers, counters, rehearsals, addresses, files."""
         now = datetime.now(UTC)
         window = int(now.timestamp()) // WINDOW_SECONDS
         try:

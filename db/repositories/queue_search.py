@@ -7,7 +7,7 @@ and holds no more than what waits.
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, literal, select, union_all
+from sqlalchemy import BindParameter, Connection, delete, func, literal, select, union_all
 
 from db.statements import chunked, insert_ignore, upsert
 from db.tables.people import people
@@ -25,8 +25,8 @@ _BATCH = 500
 class Range(NamedTuple):
     """The keys ``[first, last)`` of grams of which every application that is looked for has one."""
 
-    first: bytes
-    last: bytes
+    first: bytes | BindParameter[Any]
+    last: bytes | BindParameter[Any]
 
 
 def text_of(name: str, headline: str) -> str:

@@ -171,7 +171,7 @@ async def test_codes_tried_at_random(api: Api) -> None:
 
 @pytest.mark.parametrize("day", [1, 2, 3])
 async def test_check_ins_for_days_that_are_not_open(api: Api, day: int) -> None:
-    """Neither a day to come nor one before the first, nor the open one as missed, nor before and after all."""
+    """Neither a day to come nor one before the first, nor the open one as missed, nor before or after."""
     campaign, ann, bob = await begun(api), await api.user("ann"), await api.user("bob")
     await here(ann, campaign)
     await here(bob, campaign, (await invite(ann, campaign))["code"])
