@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.dependencies import DatabaseDep, ObjectId
 from api.idempotency import Answer, KeyDep, OnceDep, exempt
-from api.pagination import PagingDep
+from api.pagination import Page, PagingDep
 from api.paths import PREFIX
 from api.schemas.enrolments import (
     CheckInIn,
@@ -19,12 +19,13 @@ from api.schemas.enrolments import (
     EnrolmentChanges,
     EnrolmentOut,
     LeaderboardOut,
+    MentioningOut,
     TodayOut,
 )
 from api.security import allow
 from api.security.gate import Actor
 from api.security.rules import Guard
-from api.services import check_ins, enrolments
+from api.services import check_ins, enrolments, mentions
 from api.services.invitation_clicks import count_try, followed
 from domain.campaigns.plan import Board
 
@@ -48,7 +49,8 @@ async def check_in(
 ) -> Response:
     """Meet the requirement of the open day, or with a card that of one that was missed.
 
-    Sent again with the same content it has the same answer; points are paid at the settlement.
+    Sent again with the same content it has the same answer; points are paid at the settlement. In the
+    note ``@name`` mentions a friend of the campaign, and ``@somebody@example.org`` invites by mail.
     """
     done = await guard.write_together(check_ins.check_in_together, (campaign_id, given, key))
     return Response(done.model_dump_json(), 201, media_type="application/json")
@@ -103,6 +105,14 @@ async def leave(actor: Member, campaign_id: ObjectId, once: OnceDep) -> Response
 async def today(actor: Member, campaign_id: ObjectId, db: DatabaseDep) -> TodayOut:
     """Return where I stand: the day, streak, days that can be made up, points so far, rank, calendar."""
     return await db.read(lambda conn: check_ins.today(conn, campaign_id, actor.person_id))
+
+
+@router.get("/mentions", summary="Notes that mention me")
+async def mentioned(
+    actor: Member, campaign_id: ObjectId, db: DatabaseDep, paging: PagingDep
+) -> Page[MentioningOut]:
+    """Return the notes of this campaign that mention me, newest first."""
+    return await db.read(lambda conn: mentions.mentioning(conn, campaign_id, actor.person_id, paging))
 
 
 @router.get("/leaderboard", summary="Leaderboard")

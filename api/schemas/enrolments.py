@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from api.inputs import Input, OneLine, PlainText
 from api.schemas.applications import PersonOut
 from domain.campaigns.members import Place
+from domain.campaigns.mentions import MentionOutcome
 from domain.campaigns.plan import MAX_DAYS, Board
 from domain.campaigns.requirements import MAX_LINK
 from domain.campaigns.terms import Status
@@ -58,13 +59,50 @@ class CheckInIn(Input):
         return self
 
 
+class MentionOut(BaseModel):
+    """A name after ``@`` in a note and whose it is; one that several have is ``ambiguous`` and nobody's."""
+
+    name: str
+    outcome: MentionOutcome
+    person: PersonOut | None = None
+
+
+class InvitedOut(BaseModel):
+    """An address after ``@`` in a note: ``invited``, or the code of the problem that kept it from that."""
+
+    email: str
+    outcome: str
+    invitation_id: str | None = None
+
+
 class CheckInOut(BaseModel):
-    """A check-in that counts: its day, the streak that it led to (days), the points that it earned."""
+    """A check-in that counts: its day, the streak that it led to (days), the points that it earned.
+
+    ``mentions`` and ``invited`` say what became of every ``@`` in its note.
+    """
 
     id: str
     day: int
     streak: int
     points: int
+    mentions: list[MentionOut] = []
+    invited: list[InvitedOut] = []
+
+
+class NotePiece(BaseModel):
+    """A part of a note: text, or the mention of a person."""
+
+    text: str
+    person_id: str | None = None
+
+
+class MentioningOut(BaseModel):
+    """A note that mentions me: by whom, for which day, when, and the note in its parts."""
+
+    author: PersonOut
+    day: int
+    at: datetime
+    note: list[NotePiece]
 
 
 class DayState(StrEnum):

@@ -20,6 +20,7 @@ from api.schemas.enrolments import (
 )
 from api.security.gate import Actor
 from api.security.rules import Guard, entered
+from api.services import mentions
 from api.services.campaign_views import may_see
 from api.services.campaigns import existing
 from api.services.vetting import process_now
@@ -29,6 +30,7 @@ from db.repositories.check_ins import CheckedIn, CheckIn, Taken
 from db.repositories.leaderboards import Line, Position
 from domain.campaigns.calendar import date_of
 from domain.campaigns.members import Place
+from domain.campaigns.mentions import may_mention
 from domain.campaigns.plan import Board
 from domain.campaigns.rewards import Record, member_points
 from domain.campaigns.streaks import alive, make_up_days
@@ -44,10 +46,12 @@ def check_in(
 ) -> CheckInOut:
     """Check in, in the caller's transaction. Raises ``Problem``."""
     one = _one(campaign_id, person_id, given, key)
-    [outcome] = map(_told, check_ins.check_in(conn, [one], datetime.now(UTC)))
+    now = datetime.now(UTC)
+    [done] = check_ins.check_in(conn, [one], now)
+    outcome = _told(done)
     if isinstance(outcome, Problem):
         raise outcome
-    return outcome
+    return _with_mentions(conn, one, done, outcome, now)
 
 
 def check_in_together(
@@ -60,8 +64,26 @@ def check_in_together(
         for actor, (_, (campaign_id, body, key)) in zip(actors, asked, strict=True)
         if not isinstance(actor, Problem)
     ]
-    done = map(_told, check_ins.check_in(conn, given, datetime.now(UTC)))
-    return [actor if isinstance(actor, Problem) else next(done) for actor in actors]
+    now = datetime.now(UTC)
+    done = check_ins.check_in(conn, given, now)
+    told = [_told(one) for one in done]
+    # By author: two batches that invite for the same members hold them in the same order.
+    for number in sorted(range(len(given)), key=lambda number: given[number].person_id):
+        outcome = told[number]
+        if not isinstance(outcome, Problem):
+            told[number] = _with_mentions(conn, given[number], done[number], outcome, now)
+    answers = iter(told)
+    return [actor if isinstance(actor, Problem) else next(answers) for actor in actors]
+
+
+def _with_mentions(
+    conn: Connection, one: CheckIn, done: CheckedIn, answer: CheckInOut, now: datetime
+) -> CheckInOut:
+    if not may_mention(one.note):
+        return answer
+    if done.outcome is Taken.REPEATED:
+        return mentions.told_again(conn, answer)
+    return mentions.with_mentions(conn, one.campaign_id, one.person_id, one.note, answer, now)
 
 
 def _one(campaign_id: str, person_id: str, given: CheckInIn, key: str | None) -> CheckIn:
