@@ -28,7 +28,6 @@ from api.services.campaigns import LAUNCHERS
 from api.services.invitation_clicks import count_try, followed
 from db.repositories import campaigns
 from db.repositories import enrolments as places
-from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.terms import Status
 
 router = APIRouter(prefix="/campaigns")
@@ -40,7 +39,6 @@ GROUPS: Final[Mapping[str, Sequence[Status]]] = {
     "scheduled": (Status.SCHEDULED,),
 }
 PAST: Final = (Status.SETTLING, Status.SETTLED)
-REMINDER_HOURS: Final = CampaignPolicy().reminder_hours
 _SHOWN: Final = 24
 
 
@@ -121,7 +119,7 @@ async def _page(
         place=shown.place,
         plot=plot(shown.numbers.days),
         days=shown.numbers.days,
-        hours=REMINDER_HOURS,
+        hours=shown.campaign.reminder_hours,
         form=form,
     )
 

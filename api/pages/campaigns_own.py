@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.dependencies import ObjectId, PartsDep
 from api.idempotency import exempt
 from api.pages.applications import once_of
-from api.pages.campaigns import REMINDER_HOURS, Member, hour_of, seen_by
+from api.pages.campaigns import Member, hour_of, seen_by
 from api.pages.forms import Form, checked, seen, told, typed
 from api.pages.rendering import page
 from api.pagination import PagingDep
@@ -60,7 +60,8 @@ async def _page(
     request: Request, actor: Actor, campaign_id: str, parts: Parts, form: Form, status: int = 200
 ) -> Response:
     campaign, own, inviter = await parts.db.read(lambda conn: _read(conn, campaign_id, actor))
-    hours = sorted({*REMINDER_HOURS, *([own.reminder_hour] if own.reminder_hour is not None else [])})
+    chosen = [] if own.reminder_hour is None else [own.reminder_hour]
+    hours = sorted({*campaign.reminder_hours, *chosen})
     return page(
         request,
         "campaign_own",

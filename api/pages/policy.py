@@ -1,12 +1,12 @@
-"""The policy editor: every number of vetting with its meaning, and what changed from version to version."""
+"""The policy editors: every number with its meaning, and what changed from version to version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,17 +17,19 @@ from api.pages.forms import Form, checked, seen, told, typed
 from api.pages.rendering import page
 from api.parts import Parts
 from api.problems import Problem
+from api.routes.policies import Admin, add
 from api.routes.staff import AnyStaff
-from api.schemas.policies import PolicyIn
-from api.security import allow
+from api.schemas.policies import CampaignPolicyIn, PolicyIn, VersionIn
 from api.security.gate import Actor
-from db.repositories import people, policies
-from db.repositories.policies import PolicyChanged, PolicyVersion
+from db.repositories import people
+from db.repositories.policies import CAMPAIGNS, VETTING, Policies, PolicyVersion
 from domain.people import Role
 from domain.policy import VettingPolicy
 from locales import translate
 
-router = APIRouter(prefix="/staff/policy")
+router = APIRouter()
+
+P = TypeVar("P", bound=BaseModel)
 
 OTHER: Final = "other"
 """The group of the numbers that stand in no group of their own."""
@@ -42,7 +44,21 @@ _PERCENT: Final = frozenset(
     }
 )
 _MEBIBYTES: Final = "intake.max_file_bytes"
-_DAYS_LIST: Final = "review.changes_reminder_days"
+_LISTS: Final = frozenset({"review.changes_reminder_days", "reminder_hours"})
+
+
+@dataclass(frozen=True, slots=True)
+class Editor(Generic[P]):
+    """What one policy is edited by: its versions, where its page is, and what a new version looks like."""
+
+    kept: Policies[P]
+    path: str
+    given: type[VersionIn[P]]
+
+    @property
+    def defaults(self) -> P:
+        """The policy as it is installed, whose numbers are those of the form."""
+        return self.kept.model()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +74,12 @@ class Change:
 class Version:
     """A version in the list: who wrote it, and what changed."""
 
-    version: PolicyVersion
+    version: PolicyVersion[Any]
     author: str | None
     changes: list[Change]
 
 
-def flat(policy: VettingPolicy) -> dict[str, Any]:
+def flat(policy: BaseModel) -> dict[str, Any]:
     """Return every number of ``policy`` by its dotted name, in the order of the model."""
     found: dict[str, Any] = {}
     for name, value in policy.model_dump(mode="json").items():
@@ -90,10 +106,10 @@ def _plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def read_policy(values: Mapping[str, Any]) -> dict[str, Any]:
+def read_policy(defaults: BaseModel, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body of a policy from the typed fields; what is no number stays for the model to refuse."""
     body: dict[str, Any] = {}
-    for name in flat(VettingPolicy()):
+    for name in flat(defaults):
         group, _, inner = name.rpartition(".")
         place = body.setdefault(group, {}) if group else body
         place[inner] = _read(name, str(values.get(name, "")).strip())
@@ -101,7 +117,7 @@ def read_policy(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(name: str, text: str) -> Any:
-    if name == _DAYS_LIST:
+    if name in _LISTS:
         return [
             part.strip() for part in text.replace("，", ",").replace("、", ",").split(",") if part.strip()
         ]
@@ -116,7 +132,7 @@ def _read(name: str, text: str) -> Any:
     return float(number / 100) if name in _PERCENT else int((number * _MIB).to_integral_value())
 
 
-def changes(before: VettingPolicy, after: VettingPolicy) -> list[Change]:
+def changes(before: BaseModel, after: BaseModel) -> list[Change]:
     """Return what differs, in the order of the form."""
     old, new = flat(before), flat(after)
     return [
@@ -126,8 +142,8 @@ def changes(before: VettingPolicy, after: VettingPolicy) -> list[Change]:
     ]
 
 
-def _versions(conn: Connection) -> list[Version]:
-    history = policies.history(conn)
+def _versions(conn: Connection, kept: Policies[Any]) -> list[Version]:
+    history = kept.history(conn)
     earlier = [*history[1:], None]
     return [
         Version(
@@ -144,16 +160,15 @@ def _author(conn: Connection, person_id: str | None) -> str | None:
     return person.display_name if person else None
 
 
-@router.get("")
-async def show(request: Request, actor: AnyStaff, parts: PartsDep) -> Response:
-    """Show the policy that the next application takes with it, and how it came to be."""
-    return await _page(request, actor, parts, None)
-
-
 async def _page(
-    request: Request, actor: Actor, parts: Parts, form: Form | None, status: int = 200
+    request: Request,
+    actor: Actor,
+    parts: Parts,
+    editor: Editor[Any],
+    form: Form | None = None,
+    status: int = 200,
 ) -> Response:
-    versions = await parts.db.read(_versions)
+    versions = await parts.db.read(lambda conn: _versions(conn, editor.kept))
     current = versions[0].version
     numbers = {name: written(name, value) for name, value in flat(current.policy).items()}
     return page(
@@ -161,13 +176,15 @@ async def _page(
         "policy",
         actor,
         status=status,
-        here="/staff/policy",
+        here=editor.path,
+        process=editor.kept.process,
         versions=versions,
         current=current,
         groups=_groups(numbers),
         form=form or Form(numbers),
         may_edit=actor.has(Role.ADMIN),
         percent=_PERCENT,
+        lists=_LISTS,
     )
 
 
@@ -178,25 +195,52 @@ def _groups(numbers: Mapping[str, str]) -> dict[str, list[str]]:
     return groups
 
 
-@router.post("", openapi_extra=exempt("the version it was written on: nothing is written twice"))
-async def write(
-    request: Request, actor: Annotated[Actor, allow.roles(Role.ADMIN)], parts: PartsDep
-) -> Response:
-    """Write a new version on top of the one that was shown."""
+async def _write(request: Request, actor: Actor, parts: Parts, editor: Editor[Any]) -> Response:
     values = await typed(request)
     body = {
         "expected_version": values.get("expected_version", ""),
-        "body": read_policy(values),
+        "body": read_policy(editor.defaults, values),
         "note": values.get("note", ""),
     }
-    given, form = checked(PolicyIn, body, actor.locale)
+    given, form = checked(editor.given, body, actor.locale)
     if given is None:
-        return await _page(request, actor, parts, Form(values, _by_name(form.errors, actor.locale)), 422)
+        wrong = Form(values, _by_name(form.errors, actor.locale))
+        return await _page(request, actor, parts, editor, wrong, 422)
     try:
-        await parts.db.write(lambda conn: _add(conn, actor, given))
+        await parts.db.write(lambda conn: add(conn, editor.kept, actor, given))
     except Problem as problem:
-        return await _page(request, actor, parts, told(problem, values, actor.locale), problem.status)
-    return seen("/staff/policy", "policy_written")
+        form = told(problem, values, actor.locale)
+        return await _page(request, actor, parts, editor, form, problem.status)
+    return seen(editor.path, f"policy_written_{editor.kept.process}")
+
+
+VETTING_EDITOR: Final = Editor(VETTING, "/staff/policy", PolicyIn)
+CAMPAIGN_EDITOR: Final = Editor(CAMPAIGNS, "/staff/campaign-policy", CampaignPolicyIn)
+_ON_TOP: Final = "the version it was written on: nothing is written twice"
+
+
+@router.get(VETTING_EDITOR.path)
+async def show(request: Request, actor: AnyStaff, parts: PartsDep) -> Response:
+    """Show the policy that the next application takes with it, and how it came to be."""
+    return await _page(request, actor, parts, VETTING_EDITOR)
+
+
+@router.post(VETTING_EDITOR.path, openapi_extra=exempt(_ON_TOP))
+async def write(request: Request, actor: Admin, parts: PartsDep) -> Response:
+    """Write a new version on top of the one that was shown."""
+    return await _write(request, actor, parts, VETTING_EDITOR)
+
+
+@router.get(CAMPAIGN_EDITOR.path)
+async def show_campaigns(request: Request, actor: AnyStaff, parts: PartsDep) -> Response:
+    """Show the policy that the next campaign handed in takes with it, and how it came to be."""
+    return await _page(request, actor, parts, CAMPAIGN_EDITOR)
+
+
+@router.post(CAMPAIGN_EDITOR.path, openapi_extra=exempt(_ON_TOP))
+async def write_campaigns(request: Request, actor: Admin, parts: PartsDep) -> Response:
+    """Write a new version on top of the one that was shown."""
+    return await _write(request, actor, parts, CAMPAIGN_EDITOR)
 
 
 def _by_name(errors: Mapping[str, str], locale: str) -> dict[str, str]:
@@ -210,17 +254,3 @@ def _by_name(errors: Mapping[str, str], locale: str) -> dict[str, str]:
 
 
 _CONTRADICTIONS: Final = frozenset({"review", "vote", "probation", "appeal"})
-
-
-def _add(conn: Connection, actor: Actor, given: PolicyIn) -> int:
-    try:
-        return policies.add_version(
-            conn,
-            given.body,
-            expected_version=given.expected_version,
-            now=datetime.now(UTC),
-            created_by=actor.person_id,
-            note=given.note,
-        )
-    except PolicyChanged as changed:
-        raise Problem("policy_changed", current=changed.current) from None

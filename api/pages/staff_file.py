@@ -51,7 +51,7 @@ def read(conn: Connection, application_id: str, actor: Actor) -> File:
     """Read it. Raises ``Problem``, also for somebody's own application."""
     row = desk.not_own(conn, actor, application_id)
     holder = people.get(conn, row.claimed_by) if row.claimed_by else None
-    version = policies.get(conn, row.policy_version) if row.policy_version else None
+    version = policies.VETTING.get(conn, row.policy_version) if row.policy_version else None
     return File(
         whole=reading.whole(conn, application_id, actor),
         entries=reading.timeline(conn, application_id, actor),

@@ -1,69 +1,109 @@
-"""Policies: the rules of vetting, and the public list of those who passed it."""
+"""Policies: the rules of vetting and of campaigns, versioned."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from api.dependencies import DatabaseDep
-from api.idempotency import Answer, OnceDep
+from api.idempotency import Answer, Once, OnceDep
 from api.paths import PREFIX
 from api.problems import Problem
-from api.schemas.policies import PolicyIn, PolicyOut, PolicyVersionsOut
+from api.schemas.policies import (
+    CampaignPolicyIn,
+    CampaignPolicyOut,
+    CampaignPolicyVersionsOut,
+    PolicyIn,
+    PolicyOut,
+    PolicyVersionsOut,
+    VersionIn,
+    VersionOut,
+)
 from api.security import allow
 from api.security.gate import Actor
-from db.repositories import policies
-from db.repositories.policies import PolicyChanged, PolicyVersion
+from db.repositories.policies import CAMPAIGNS, VETTING, Policies, PolicyChanged, PolicyVersion
 from domain.people import STAFF_ROLES, Role
 
 router = APIRouter(prefix=f"{PREFIX}/policies", tags=["policies"])
 
 Staff = Annotated[Actor, allow.roles(*sorted(STAFF_ROLES))]
+Admin = Annotated[Actor, allow.roles(Role.ADMIN)]
+P = TypeVar("P", bound=BaseModel)
 
 
-def _out(version: PolicyVersion) -> PolicyOut:
-    return PolicyOut(
-        version=version.version,
-        body=version.policy,
-        created_at=version.created_at,
-        created_by=version.created_by,
-        note=version.note,
-    )
+def _out(version: PolicyVersion[Any]) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "body": version.policy,
+        "created_at": version.created_at,
+        "created_by": version.created_by,
+        "note": version.note,
+    }
+
+
+def add(conn: Connection, kept: Policies[P], actor: Actor, given: VersionIn[P]) -> int:
+    """Write a version and return its number. Raises ``Problem`` if another was written meanwhile."""
+    try:
+        return kept.add_version(
+            conn,
+            given.body,
+            expected_version=given.expected_version,
+            now=datetime.now(UTC),
+            created_by=actor.person_id,
+            note=given.note,
+        )
+    except PolicyChanged as changed:
+        raise Problem("policy_changed", current=changed.current) from None
+
+
+async def _written(
+    once: Once, actor: Actor, kept: Policies[P], given: VersionIn[P], shown: type[VersionOut[P]]
+) -> Response:
+    def effect(conn: Connection) -> Answer:
+        written = kept.get(conn, add(conn, kept, actor, given))
+        if written is None:
+            raise Problem("not_found")
+        return Answer(200, shown(**_out(written)))
+
+    return await once.write(actor.person_id, effect)
 
 
 @router.get("/vetting", summary="The vetting policy")
-async def current(actor: Staff, db: DatabaseDep) -> PolicyOut:
+async def vetting(actor: Staff, db: DatabaseDep) -> PolicyOut:
     """Return the version that the next application will take with it."""
-    return _out(await db.read(policies.current))
+    return PolicyOut(**_out(await db.read(VETTING.current)))
 
 
 @router.get("/vetting/versions", summary="Every version of the vetting policy")
-async def versions(actor: Staff, db: DatabaseDep) -> PolicyVersionsOut:
+async def vetting_versions(actor: Staff, db: DatabaseDep) -> PolicyVersionsOut:
     """Return who changed what, when and why, newest first."""
-    return PolicyVersionsOut(items=[_out(version) for version in await db.read(policies.history)])
+    history = await db.read(VETTING.history)
+    return PolicyVersionsOut(items=[PolicyOut(**_out(version)) for version in history])
 
 
 @router.put("/vetting", summary="Change the vetting policy", response_model=PolicyOut)
-async def write(actor: Annotated[Actor, allow.roles(Role.ADMIN)], given: PolicyIn, once: OnceDep) -> Response:
+async def write_vetting(actor: Admin, given: PolicyIn, once: OnceDep) -> Response:
     """Write a new version. Applications under way keep the one they began with."""
+    return await _written(once, actor, VETTING, given, PolicyOut)
 
-    def effect(conn: Connection) -> Answer:
-        try:
-            version = policies.add_version(
-                conn,
-                given.body,
-                expected_version=given.expected_version,
-                now=datetime.now(UTC),
-                created_by=actor.person_id,
-                note=given.note,
-            )
-        except PolicyChanged as changed:
-            raise Problem("policy_changed", current=changed.current) from None
-        written = policies.get(conn, version)
-        if written is None:
-            raise Problem("not_found")
-        return Answer(200, _out(written))
 
-    return await once.write(actor.person_id, effect)
+@router.get("/campaigns", summary="The policy of campaigns")
+async def campaigns(actor: Staff, db: DatabaseDep) -> CampaignPolicyOut:
+    """Return the version that the next campaign handed in will take with it."""
+    return CampaignPolicyOut(**_out(await db.read(CAMPAIGNS.current)))
+
+
+@router.get("/campaigns/versions", summary="Every version of the policy of campaigns")
+async def campaign_versions(actor: Staff, db: DatabaseDep) -> CampaignPolicyVersionsOut:
+    """Return who changed what, when and why, newest first."""
+    history = await db.read(CAMPAIGNS.history)
+    return CampaignPolicyVersionsOut(items=[CampaignPolicyOut(**_out(version)) for version in history])
+
+
+@router.put("/campaigns", summary="Change the policy of campaigns", response_model=CampaignPolicyOut)
+async def write_campaigns(actor: Admin, given: CampaignPolicyIn, once: OnceDep) -> Response:
+    """Write a new version. Campaigns that were handed in before keep the one they began with."""
+    return await _written(once, actor, CAMPAIGNS, given, CampaignPolicyOut)

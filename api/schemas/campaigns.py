@@ -118,6 +118,7 @@ class CampaignOut(CampaignSummary):
     warnings: list[str]
     edit_version: int
     editable: bool
+    reminder_hours: list[int]
     now: datetime
     created_at: datetime
 

@@ -149,6 +149,7 @@ class TodayOut(BaseModel):
     points_so_far: int
     rank: int | None
     reminder_hour: int | None
+    certificate_code: str | None
     days: list[MyDay]
 
 

@@ -145,7 +145,7 @@ def _staff_view(row: Row[Any]) -> StaffView:
 
 
 def _probation(conn: Connection, row: Row[Any]) -> ProbationOut:
-    version = policies.get(conn, row.policy_version) or policies.current(conn)
+    version = policies.VETTING.get(conn, row.policy_version) or policies.VETTING.current(conn)
     rules = version.policy.probation
     weeks = applications.weeks(conn, row.id)
     return ProbationOut(

@@ -11,6 +11,7 @@ from api.services.campaigns import MANAGERS, existing
 from api.services.vetting import process_now
 from contracts.campaigns import CampaignView
 from db.repositories import campaign_figures
+from db.repositories.policies import CAMPAIGNS
 from domain.campaigns.invitations import warnings
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.rewards import liability
@@ -90,9 +91,16 @@ def whole(conn: Connection, campaign_id: str, actor: Actor) -> CampaignOut | Non
         warnings=[code.value for code in warnings(plan)],
         edit_version=row.edit_version,
         editable=own and row.status == Status.DRAFT.value,
+        reminder_hours=_reminder_hours(conn, row),
         now=process_now(row),
         created_at=row.created_at,
     )
+
+
+def _reminder_hours(conn: Connection, row: Row[Any]) -> list[int]:
+    """Return the hours of the campaign's day at which its members can be reminded."""
+    known = CAMPAIGNS.get(conn, row.policy_version) if row.policy_version else None
+    return list((known or CAMPAIGNS.current(conn)).policy.reminder_hours)
 
 
 def listed(conn: Connection, rows: list[Row[Any]], locale: str) -> list[CampaignSummary]:

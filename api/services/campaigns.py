@@ -15,8 +15,8 @@ from contracts.campaigns import Act, CampaignInput, CampaignView, Decide, Declar
 from db.database import Database
 from db.repositories import campaigns
 from db.repositories.notes import NoteKind
+from db.repositories.policies import CAMPAIGNS
 from domain.campaigns.plan import CampaignPlan
-from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.terms import ENDED, ReasonCode, Refusal, ReviewDecision, Status
 from domain.people import Role
 from settings import Settings
@@ -24,7 +24,6 @@ from workflows.campaigns import CampaignWorkflow
 
 LAUNCHERS = (Role.LEADER, Role.PROVISIONAL_LEADER)
 MANAGERS = (Role.CAMPAIGN_MANAGER, Role.ADMIN)
-POLICY_VERSION = 1
 
 
 class CampaignService:
@@ -51,11 +50,12 @@ class CampaignService:
                 process_id, CampaignWorkflow.submit, request, update_id
             )
             return view
+        rules = await self._db.read(CAMPAIGNS.current)
         start = CampaignInput(
             campaign_id=campaign_id,
             leader_id=row.leader_id,
-            policy=CampaignPolicy(),
-            policy_version=POLICY_VERSION,
+            policy=rules.policy,
+            policy_version=rules.version,
         )
         operation = WithStartWorkflowOperation(
             CampaignWorkflow.run,

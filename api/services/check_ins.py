@@ -24,7 +24,7 @@ from api.services import mentions
 from api.services.campaign_views import may_see
 from api.services.campaigns import existing
 from api.services.vetting import process_now
-from db.repositories import check_ins, enrolments, leaderboards
+from db.repositories import certificates, check_ins, enrolments, leaderboards
 from db.repositories.check_in_records import Kind, Rules, record_of, rules_of, shifts_of
 from db.repositories.check_ins import CheckedIn, CheckIn, Taken
 from db.repositories.leaderboards import Line, Position
@@ -124,6 +124,7 @@ def today(conn: Connection, campaign_id: str, person_id: str) -> TodayOut:
         points_so_far=_points_so_far(rules, member),
         rank=rank[0] if rank else None,
         reminder_hour=member.reminder_hour,
+        certificate_code=certificates.code_of(conn, campaign_id, person_id),
         days=_calendar(conn, row, member, rules, record, made_up_later),
     )
 

@@ -57,8 +57,8 @@ class DocumentService:
         row = applications.get(conn, application_id)
         if row is None or not applications.is_editable(row):
             raise Problem("not_editable")
-        version = policies.get(conn, row.policy_version) if row.policy_version else None
-        rules = (version or policies.current(conn)).policy.intake
+        version = policies.VETTING.get(conn, row.policy_version) if row.policy_version else None
+        rules = (version or policies.VETTING.current(conn)).policy.intake
         limits = IntakePolicy(
             max_file_bytes=min(rules.max_file_bytes, self._settings.upload_max_bytes),
             max_files=min(rules.max_files, self._settings.upload_max_files),

@@ -151,7 +151,7 @@ class VettingService:
         refusal = barred(background, vetting.person_now(conn, row, now))
         if refusal is not None:
             raise refusal_problem(refusal.value, {"reapply_after": _text(background.reapply_after)})
-        version = policies.current(conn)
+        version = policies.VETTING.current(conn)
         return VettingInput(
             application_id=application_id,
             person_id=row.person_id,

@@ -190,6 +190,8 @@ settlements = Table(
     Column("rank_points", Integer, nullable=False, default=0),
     Column("invitation_points", Integer, nullable=False, default=0),
     Column("certificate_code", String(32)),
+    # Hidden by the member, who alone sees it then.
+    Column("certificate_hidden_at", UtcDateTime),
     Column("settled_at", UtcDateTime, nullable=False),
     UniqueConstraint("certificate_code"),
     sqlite_with_rowid=False,

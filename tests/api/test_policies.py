@@ -34,7 +34,7 @@ def body(**review: Any) -> dict[str, Any]:
 
 
 async def versions(api: Api) -> int:
-    [row] = await api.rows(select(func.count().label("n")).select_from(policies))
+    [row] = await api.rows(select(func.count().label("n")).where(policies.c.process == "vetting"))
     return int(row["n"])
 
 

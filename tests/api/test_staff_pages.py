@@ -280,7 +280,7 @@ async def test_the_policy_is_written_version_by_version(api: Api) -> None:
         assert answer.status_code == 422
         assert f'id="{wrong}"' in answer.text, wrong
         assert 'value="7.5"' in answer.text or "101" in answer.text
-    done(await send(admin, "/staff/policy", **change), "policy_written")
+    done(await send(admin, "/staff/policy", **change), "policy_written_vetting")
     text = await look(ann, "/staff/policy")
     assert "Quorum (%): <del>10</del> → <ins>7.5</ins>" in text
     assert "Shown admin" in text
@@ -288,7 +288,9 @@ async def test_the_policy_is_written_version_by_version(api: Api) -> None:
     assert late.status_code == 409
     assert 'value="9"' in late.text
     assert 'name="expected_version" value="2"' in late.text
-    stored = await api.rows(select(policies).order_by(policies.c.version))
+    stored = await api.rows(
+        select(policies).where(policies.c.process == "vetting").order_by(policies.c.version)
+    )
     assert [row["version"] for row in stored] == [1, 2]
     assert stored[1]["body"] == stored[0]["body"] | {
         "vote": stored[0]["body"]["vote"] | {"quorum_share": 0.075}

@@ -15,6 +15,7 @@ from db.migrate import current, downgrade, head, is_current, upgrade
 from db.repositories import policies
 from db.tables import metadata
 from db.tables.people import people
+from domain.campaigns.policy import CampaignPolicy
 from domain.policy import VettingPolicy
 from engine.processes import free_port
 from tests.support.people import create_person
@@ -74,9 +75,11 @@ async def test_down_and_up_again(database_url: str):
 
 async def test_the_first_policy_is_the_default(database_url: str):
     async with Database.connect(database_url) as db:
-        first = await db.read(policies.current)
-    assert first.version == 1
+        first = await db.read(policies.VETTING.current)
+        of_campaigns = await db.read(policies.CAMPAIGNS.current)
+    assert (first.version, of_campaigns.version) == (1, 1)
     assert first.policy == VettingPolicy()
+    assert of_campaigns.policy == CampaignPolicy()
 
 
 async def test_processes_that_start_together_migrate_once(database_url: str):

@@ -98,7 +98,7 @@ def _path_of_campaign(template: MailTemplate) -> str:
     page = f"/campaigns/{CAMPAIGN}"
     elsewhere = {
         MailTemplate.CAMPAIGN_INVITATION: f"/i/{EVERYTHING['code']}",
-        MailTemplate.CAMPAIGN_RESULT: page + "/me",
+        MailTemplate.CAMPAIGN_RESULT: "/certificates/5f0c1d2e3a6b7c8d",
         MailTemplate.CAMPAIGN_DOUBTS_OPEN: "/staff/invitations",
         MailTemplate.CAMPAIGN_FRIEND_COUNTED: "/points",
         MailTemplate.CAMPAIGN_CALLED_OFF: "/campaigns",

@@ -1,0 +1,50 @@
+"""The page of a certificate: to look at, to prove by its code, to print, and for its member to hide."""
+
+import io
+
+import segno
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dependencies import PartsDep
+from api.idempotency import exempt
+from api.pages.forms import seen, typed
+from api.pages.rendering import page
+from api.pages.visitors import visitor
+from api.routes.certificates import CertificateCode, Owner
+from api.security import allow
+from api.services import certificates as service
+
+router = APIRouter(prefix="/certificates")
+
+_HEADERS = {"X-Robots-Tag": "noindex"}
+
+
+@router.get("/{code}", dependencies=[allow.anyone])
+async def show(request: Request, parts: PartsDep, code: CertificateCode) -> Response:
+    """Show a certificate to anybody who has its code."""
+    actor = await visitor(request)
+    found = await service.read(request, code, actor.person_id if actor else None)
+    shown = service.out(found, parts.settings.public_url)
+    own = actor is not None and actor.person_id == found.person_id
+    return page(request, "certificate", actor, headers=_HEADERS, certificate=shown, own=own)
+
+
+@router.get("/{code}/qr.svg", dependencies=[allow.anyone])
+async def qr(request: Request, parts: PartsDep, code: CertificateCode) -> Response:
+    """Return the address of the page as a QR code, for the printed certificate."""
+    actor = await visitor(request)
+    found = await service.read(request, code, actor.person_id if actor else None)
+    picture = io.BytesIO()
+    drawn = segno.make(service.out(found, parts.settings.public_url).url, error="m", micro=False)
+    drawn.save(picture, kind="svg", border=4, omitsize=True, dark="#000", light="#fff")
+    return Response(picture.getvalue(), media_type="image/svg+xml", headers=_HEADERS)
+
+
+@router.post("/{code}", openapi_extra=exempt("it stays hidden, or shown"))
+async def change(request: Request, actor: Owner, parts: PartsDep, code: CertificateCode) -> Response:
+    """Hide my certificate from others, or show it again."""
+    hidden = (await typed(request)).get("hidden") == "yes"
+    await parts.db.write(lambda conn: service.hide(conn, code, hidden) and None)
+    return seen(f"/certificates/{code}", "certificate_hidden" if hidden else "certificate_shown")

@@ -1,0 +1,52 @@
+"""Certificates: proving one by its code, my own ones, hiding one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dependencies import DatabaseDep, SettingsDep
+from api.idempotency import Answer, OnceDep
+from api.pages.visitors import visitor
+from api.paths import PREFIX
+from api.schemas.certificates import CertificateChanges, CertificateOut, CertificatesOut
+from api.security import allow
+from api.security.gate import Actor
+from api.services import certificates as service
+from db.repositories import certificates
+
+router = APIRouter(prefix=PREFIX, tags=["certificates"])
+
+CertificateCode = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Owner = Annotated[Actor, allow.owner_or(owner=certificates.owner_of, parameter="code")]
+
+
+@router.get("/certificates/{code}", summary="A certificate", dependencies=[allow.anyone])
+async def show(request: Request, code: CertificateCode, settings: SettingsDep) -> CertificateOut:
+    """Return what a certificate says; unknown and hidden ones are told alike (404)."""
+    actor = await visitor(request)
+    found = await service.read(request, code, actor.person_id if actor else None)
+    return service.out(found, settings.public_url)
+
+
+@router.get("/me/certificates", summary="My certificates")
+async def mine(
+    actor: Annotated[Actor, allow.signed_in], db: DatabaseDep, settings: SettingsDep
+) -> CertificatesOut:
+    """Return the certificates of whoever asks, newest first."""
+    found = await db.read(lambda conn: certificates.of_person(conn, actor.person_id))
+    return CertificatesOut(items=[service.out(one, settings.public_url) for one in found])
+
+
+@router.patch("/certificates/{code}", summary="Hide or show my certificate", response_model=CertificateOut)
+async def change(
+    actor: Owner, code: CertificateCode, given: CertificateChanges, once: OnceDep, settings: SettingsDep
+) -> Response:
+    """Say whether others may see it."""
+
+    def effect(conn: Connection) -> Answer:
+        return Answer(200, service.out(service.hide(conn, code, given.hidden), settings.public_url))
+
+    return await once.write(actor.person_id, effect)
