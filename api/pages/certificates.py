@@ -12,7 +12,7 @@ from api.idempotency import exempt
 from api.pages.forms import seen, typed
 from api.pages.rendering import page
 from api.pages.visitors import visitor
-from api.routes.certificates import CertificateCode, Owner
+from api.routes.certificates import CertificateCode, Reader
 from api.security import allow
 from api.services import certificates as service
 
@@ -43,8 +43,8 @@ async def qr(request: Request, parts: PartsDep, code: CertificateCode) -> Respon
 
 
 @router.post("/{code}", openapi_extra=exempt("it stays hidden, or shown"))
-async def change(request: Request, actor: Owner, parts: PartsDep, code: CertificateCode) -> Response:
+async def change(request: Request, actor: Reader, parts: PartsDep, code: CertificateCode) -> Response:
     """Hide my certificate from others, or show it again."""
     hidden = (await typed(request)).get("hidden") == "yes"
-    await parts.db.write(lambda conn: service.hide(conn, code, hidden) and None)
+    await parts.db.write(lambda conn: service.hide(conn, code, actor.person_id, hidden) and None)
     return seen(f"/certificates/{code}", "certificate_hidden" if hidden else "certificate_shown")

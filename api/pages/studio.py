@@ -27,14 +27,13 @@ from api.routes.campaigns import Leader, LeaderOrStaff
 from api.schemas.campaigns import CampaignChanges, CampaignIn, CampaignOut
 from api.security import allow
 from api.security.gate import Actor
-from api.services import campaign_drafts, campaign_reports, campaign_views
+from api.services import campaign_drafts, campaign_reports, campaign_templates, campaign_views
 from api.services.campaigns import LAUNCHERS
 from db.repositories import campaign_stories, campaigns
 from db.repositories.campaigns import NotEditable, Stale
 from domain.campaigns.invitations import PlanWarning, warning_text_id, warnings
 from domain.campaigns.plan import Board, CampaignPlan, Enrolment, InvitationMode, Proof
 from domain.campaigns.rewards import liability
-from domain.campaigns.templates import SETTINGS, plan_for
 from domain.campaigns.terms import Status
 from domain.ids import new_id
 
@@ -63,18 +62,17 @@ async def mine(
 
 
 @router.get("/campaigns/new")
-async def gallery(request: Request, actor: Launcher) -> Response:
+async def gallery(request: Request, actor: Launcher, parts: PartsDep) -> Response:
     """Show the templates."""
-    return _gallery(request, actor, Form({"starts_on": _first_day().isoformat()}))
+    return await _gallery(request, actor, parts, Form({"starts_on": _first_day().isoformat()}))
 
 
 def _first_day() -> Any:
     return (datetime.now(UTC) + _LEAD).date()
 
 
-def _gallery(request: Request, actor: Actor, form: Form, status: int = 200) -> Response:
-    templates = [(code, plan_for(code, _first_day())) for code in SETTINGS]
-    offered = [(code, plan, liability(plan)) for code, plan in templates]
+async def _gallery(request: Request, actor: Actor, parts: Parts, form: Form, status: int = 200) -> Response:
+    offered = await parts.db.read(campaign_templates.offered)
     return page(request, "studio_new", actor, status=status, templates=offered, form=form, once=new_id())
 
 
@@ -85,10 +83,14 @@ async def begin(request: Request, actor: Launcher, parts: PartsDep) -> Response:
     body = {name: values.get(name, "") for name in ("template", "starts_on")}
     given, form = checked(CampaignIn, body, actor.locale)
     if given is None:
-        return _gallery(request, actor, Form(values, form.errors), 422)
-    campaign_id = await parts.db.write(
-        lambda conn: campaign_drafts.create(conn, actor, given, datetime.now(UTC))
-    )
+        return await _gallery(request, actor, parts, Form(values, form.errors), 422)
+    try:
+        campaign_id = await parts.db.write(
+            lambda conn: campaign_drafts.create(conn, actor, given, datetime.now(UTC))
+        )
+    except Problem as problem:
+        form = told(problem, values, actor.locale)
+        return await _gallery(request, actor, parts, form, problem.status)
     return seen(f"/studio/campaigns/{campaign_id}", "campaign_begun")
 
 

@@ -44,9 +44,16 @@ _MOST_ROWS: Final = 102
 
 def values_of(campaign: CampaignOut) -> dict[str, Any]:
     """Return what the form shows of a campaign."""
-    plan = campaign.plan.model_dump(mode="json")
     values: dict[str, Any] = {name: getattr(campaign, name) for name in TEXTS}
-    values |= {name: _at(plan, name) for name in SCALARS}
+    values |= {"starts_on": campaign.plan.starts_on.isoformat()} | plan_values(campaign.plan)
+    values["edit_version"] = campaign.edit_version
+    return values
+
+
+def plan_values(given: CampaignPlan) -> dict[str, Any]:
+    """Return what the form shows of a plan, but for its first day."""
+    plan = given.model_dump(mode="json")
+    values: dict[str, Any] = {name: _at(plan, name) for name in SCALARS if name != "starts_on"}
     values |= {name: [str(item) for item in _at(plan, name)] for name in LISTS}
     minutes = int(plan["cutoff_minutes"])
     values["cutoff_minutes"] = f"{minutes // 60:02d}:{minutes % 60:02d}"
@@ -55,7 +62,6 @@ def values_of(campaign: CampaignOut) -> dict[str, Any]:
     for name, fields in ROWS.items():
         for place, row in enumerate(_at(plan, name)):
             values |= {f"{name}[{place}].{field}": row[field] for field in fields}
-    values["edit_version"] = campaign.edit_version
     return values
 
 
@@ -68,6 +74,11 @@ def rows_of(values: Mapping[str, Any], name: str) -> range:
 
 def changes_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the form as the JSON API takes it: texts and a whole plan."""
+    return {name: values.get(name, "") for name in TEXTS} | {"plan": plan_changes(values)}
+
+
+def plan_changes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan in the form as the JSON API takes it."""
     plan: dict[str, Any] = {}
     for name in (*SCALARS, *LISTS):
         if name in values:
@@ -81,7 +92,7 @@ def changes_of(values: Mapping[str, Any]) -> dict[str, Any]:
     plan["waiting_list"] = values.get("waiting_list") == "yes"
     for name in ROWS:
         _put(plan, name, list(_rows(values, name)))
-    return {name: values.get(name, "") for name in TEXTS} | {"plan": plan}
+    return plan
 
 
 def tidied(values: Mapping[str, Any]) -> dict[str, Any]:

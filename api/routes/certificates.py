@@ -20,7 +20,7 @@ from db.repositories import certificates
 router = APIRouter(prefix=PREFIX, tags=["certificates"])
 
 CertificateCode = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
-Owner = Annotated[Actor, allow.owner_or(owner=certificates.owner_of, parameter="code")]
+Reader = Annotated[Actor, allow.signed_in]
 
 
 @router.get("/certificates/{code}", summary="A certificate", dependencies=[allow.anyone])
@@ -32,9 +32,7 @@ async def show(request: Request, code: CertificateCode, settings: SettingsDep) -
 
 
 @router.get("/me/certificates", summary="My certificates")
-async def mine(
-    actor: Annotated[Actor, allow.signed_in], db: DatabaseDep, settings: SettingsDep
-) -> CertificatesOut:
+async def mine(actor: Reader, db: DatabaseDep, settings: SettingsDep) -> CertificatesOut:
     """Return the certificates of whoever asks, newest first."""
     found = await db.read(lambda conn: certificates.of_person(conn, actor.person_id))
     return CertificatesOut(items=[service.out(one, settings.public_url) for one in found])
@@ -42,11 +40,13 @@ async def mine(
 
 @router.patch("/certificates/{code}", summary="Hide or show my certificate", response_model=CertificateOut)
 async def change(
-    actor: Owner, code: CertificateCode, given: CertificateChanges, once: OnceDep, settings: SettingsDep
+    actor: Reader, code: CertificateCode, given: CertificateChanges, once: OnceDep, settings: SettingsDep
 ) -> Response:
-    """Say whether others may see it."""
+    """Say whether others may see it; somebody else's is told as unknown (404)."""
 
     def effect(conn: Connection) -> Answer:
-        return Answer(200, service.out(service.hide(conn, code, given.hidden), settings.public_url))
+        return Answer(
+            200, service.out(service.hide(conn, code, actor.person_id, given.hidden), settings.public_url)
+        )
 
     return await once.write(actor.person_id, effect)

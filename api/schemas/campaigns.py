@@ -1,7 +1,7 @@
 """Campaigns in JSON, as leaders write them and as they are read."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,9 +10,9 @@ from api.inputs import Input, OneLine, PlainText
 from api.schemas.applications import PersonOut
 from api.schemas.invitation_growth import GrowthOut
 from domain.campaigns.plan import CampaignPlan
-from domain.campaigns.templates import TemplateCode
 from domain.campaigns.terms import IfNothing, ReasonCode, ReviewDecision, Status, WaitingOn
 
+TEMPLATE_CODE: Final = r"^[a-z][a-z0-9_]{2,31}$"
 Title = Annotated[OneLine, Field(min_length=1, max_length=120)]
 Summary = Annotated[OneLine, Field(max_length=300)]
 Words = Annotated[PlainText, Field(max_length=5_000)]
@@ -22,7 +22,7 @@ Note = Annotated[PlainText, Field(min_length=1, max_length=5_000)]
 class CampaignIn(Input):
     """A draft from a template; texts and plan that are not given are the template's."""
 
-    template: TemplateCode
+    template: Annotated[str, Field(pattern=TEMPLATE_CODE, max_length=32)]
     starts_on: date
     title: Title | None = None
     summary: Summary | None = None
@@ -102,7 +102,7 @@ class CampaignSummary(CampaignStatusOut):
 
     title: str
     summary: str
-    template: TemplateCode
+    template: str
     leader: PersonOut
     members: int
     capacity: int

@@ -37,10 +37,10 @@ async def read(request: Request, code: str, asker_id: str | None) -> Certificate
     return found
 
 
-def hide(conn: Connection, code: str, hidden: bool) -> Certificate:
-    """Hide a certificate, or show it again. Raises ``Problem``."""
-    certificates.hide(conn, code, hidden, datetime.now(UTC))
+def hide(conn: Connection, code: str, person_id: str, hidden: bool) -> Certificate:
+    """Hide a certificate of that person, or show it again. Raises ``Problem`` for any other."""
     found = certificates.by_code(conn, code)
-    if found is None:
+    if found is None or found.person_id != person_id:
         raise Problem("not_found")
-    return found
+    certificates.hide(conn, code, hidden, datetime.now(UTC))
+    return found._replace(hidden=hidden)

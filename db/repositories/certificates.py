@@ -65,12 +65,6 @@ def of_person(conn: Connection, person_id: str, limit: int = 100) -> list[Certif
     return [_certificate(conn, row) for row in rows.all()]
 
 
-def owner_of(conn: Connection, code: str) -> str | None:
-    """Return whose certificate has that code, None if there is none."""
-    found = select(settlements.c.person_id).where(settlements.c.certificate_code == code)
-    return conn.execute(found).scalar_one_or_none()
-
-
 def hide(conn: Connection, code: str, hidden: bool, now: datetime) -> None:
     """Hide a certificate from everybody but its member, or show it again. ``now``: wall clock (UTC)."""
     mine = settlements.c.certificate_code == code

@@ -204,3 +204,18 @@ campaign_reports = Table(
     Column("made_at", UtcDateTime, nullable=False),
     Column("figures", Json, nullable=False),
 )
+
+# Templates as staff have changed or added them: each change is a version, and the newest counts. Version 0
+# of those that are shipped is in the code. ``words`` are the texts by language.
+campaign_templates = Table(
+    "campaign_templates",
+    metadata,
+    Column("code", String(32), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("settings", Json, nullable=False),
+    Column("words", Json, nullable=False),
+    Column("retired", Boolean, nullable=False, default=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", Id, ForeignKey("people.id", ondelete="SET NULL")),
+    Column("note", Text, nullable=False, default=""),
+)
