@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -29,7 +30,8 @@ async def api(database_url: str, settings: Settings) -> AsyncIterator[Api]:
 
 def given(found: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """A template as it is sent, from what was read."""
-    return {name: found[name] for name in ("texts", "plan", "retired")} | {"note": "Why."} | changes
+    kept = {name: found[name] for name in ("texts", "plan", "retired")}
+    return deepcopy(kept) | {"note": "Why."} | changes
 
 
 async def put(user: User, code: str, body: dict[str, Any], version: int) -> Any:
