@@ -136,6 +136,11 @@ class Settings(BaseSettings):
         return self.data_dir / "rehearsals"
 
     @property
+    def pictures_dir(self) -> Path:
+        """Where pictures of check-ins are stored, likewise."""
+        return self.data_dir / "pictures"
+
+    @property
     def time_machine_enabled(self) -> bool:
         """Whether the dev-only calls that skip a process's time exist."""
         return self.time_machine and not self.production

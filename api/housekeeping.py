@@ -80,5 +80,6 @@ class Housekeeping:
             log.warning("addresses of old invitations not deleted", exc_info=error)
         try:
             await self._parts.documents.sweep()
+            await self._parts.pictures.sweep()
         except (DatabaseError, OSError) as error:
             log.warning("files without a row not deleted", exc_info=error)

@@ -33,6 +33,10 @@ class Paging:
         self.limit = limit
         self.after = after
 
+    def first(self, limit: int) -> "Paging":
+        """Return the first page of another list beside this one, of up to ``limit``."""
+        return Paging(self._serializer, limit, None)
+
     @property
     def fetch(self) -> int:
         """How many rows to read: one more than shown tells whether another page follows."""

@@ -12,6 +12,8 @@ from api.security.gate import Gate
 from api.security.second_factor import SecondFactors
 from api.security.sign_in import SignIn
 from api.services.documents import DocumentService
+from api.services.pictures import PictureService
+from api.services.uploads import Prover
 from db.database import Database
 from mail.sealing import Sealer
 from settings import Settings
@@ -31,11 +33,14 @@ class Parts:
     metrics: Metrics = field(default_factory=Metrics)
     # Set when the lifespan begins: a client belongs to a running loop.
     temporal: Client = field(init=False)
-    # One for the process: it bounds how many images are decoded at once.
     documents: DocumentService = field(init=False)
+    pictures: PictureService = field(init=False)
 
     def __post_init__(self) -> None:
-        self.documents = DocumentService(self.db, self.settings)
+        # One for the process: it bounds how many images are decoded at once.
+        prover = Prover()
+        self.documents = DocumentService(self.db, self.settings, prover)
+        self.pictures = PictureService(self.db, self.settings, prover)
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from domain.campaigns.requirements import Unmet
+from domain.campaigns.sharing import FeatureRefusal
 from domain.campaigns.streaks import MakeUpRefusal
 from domain.campaigns.terms import Refusal as CampaignRefusal
 from domain.vetting import Refusal
@@ -42,6 +43,8 @@ _CAMPAIGN_REFUSALS = {refusal.value: 409 for refusal in CampaignRefusal} | {
     CampaignRefusal.AMNESTY_DAYS.value: 422,
     CampaignRefusal.PLAN_UNLAWFUL.value: 422,
 }
+
+_FEATURE_REFUSALS = {refusal.value: 409 for refusal in FeatureRefusal}
 
 _CHECK_IN_REFUSALS = {refusal.value: 409 for refusal in MakeUpRefusal} | {code.value: 422 for code in Unmet}
 
@@ -95,6 +98,9 @@ STATUS_OF: dict[str, int] = {
     "points_insufficient": 409,
     "transfer_not_reversible": 409,
     "transfer_reversed": 409,
+    "pictures_not_taken": 409,
+    "too_many_pictures": 409,
+    "note_taken_down": 410,
     "edit_conflict": 412,
     "body_too_large": 413,
     "unsupported_media_type": 415,
@@ -104,6 +110,8 @@ STATUS_OF: dict[str, int] = {
     "form_incomplete": 422,
     "document_type_unknown": 422,
     "document_damaged": 422,
+    "picture_type_unknown": 422,
+    "picture_unknown": 422,
     "image_too_large": 422,
     "image_animated": 422,
     "invitation_own_address": 422,
@@ -121,6 +129,7 @@ STATUS_OF: dict[str, int] = {
     **_REFUSALS,
     **_CAMPAIGN_REFUSALS,
     **_CHECK_IN_REFUSALS,
+    **_FEATURE_REFUSALS,
 }
 """Every code there is and its HTTP status. Each has a title and a detail in every language."""
 

@@ -68,6 +68,7 @@ class MailTemplate(StrEnum):
     CAMPAIGN_EXTENDED = "campaign_extended"
     CAMPAIGN_CALLED_OFF = "campaign_called_off"
     CAMPAIGN_AMNESTY = "campaign_amnesty"
+    CAMPAIGN_NOTE_FEATURED = "campaign_note_featured"
 
 
 class MailStatus(StrEnum):

@@ -16,6 +16,7 @@ from api.pages import (
     campaigns,
     campaigns_clock,
     campaigns_live,
+    campaigns_notes,
     campaigns_own,
     certificates,
     dev,
@@ -26,6 +27,7 @@ from api.pages import (
     policy,
     pool,
     rehearsals,
+    shares,
     sign_in,
     staff,
     staff_amnesties,
@@ -36,6 +38,7 @@ from api.pages import (
     staff_templates,
     studio,
     studio_invitations,
+    studio_notes,
     wizard,
 )
 from api.pages.rendering import environment
@@ -50,10 +53,12 @@ def page_routers(settings: Settings) -> list[APIRouter]:
     routers = [
         front.router,
         invitations.router,
+        shares.router,
         sign_in.router,
         account.router,
         ballots.router,
         campaigns_own.router,
+        campaigns_notes.router,
         campaigns_live.router,
         campaigns.router,
         certificates.router,
@@ -70,6 +75,7 @@ def page_routers(settings: Settings) -> list[APIRouter]:
         staff_templates.router,
         studio.router,
         rehearsals.router,
+        studio_notes.router,
         staff_decisions.router,
         staff_documents.router,
     ]

@@ -1,6 +1,7 @@
 """A member's own campaign: today's task and check-in, the calendar, reminders; and the leaderboards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -19,11 +20,14 @@ from api.parts import Parts
 from api.problems import Problem
 from api.schemas.campaigns import CampaignOut
 from api.schemas.enrolments import CheckInIn, EnrolmentChanges, TodayOut
+from api.schemas.shares import FeaturedOut
 from api.security.gate import Actor
 from api.services import check_ins, enrolments
-from db.repositories import invitation_attribution
+from api.services import featured as featured_notes
+from db.repositories import featured, invitation_attribution, pictures
 from domain.campaigns.plan import Board
 from domain.campaigns.requirements import Unmet
+from domain.campaigns.sharing import SharingChoice
 from domain.ids import new_id
 
 router = APIRouter(prefix="/campaigns/{campaign_id}")
@@ -35,13 +39,34 @@ _PLACES: Final = {
     Unmet.NOTE_REPEATS.value: "note",
     Unmet.LINK_INVALID.value: "link",
 }
+_FEATURED_SHOWN: Final = 20
 
 
-def _read(conn: Connection, campaign_id: str, actor: Actor) -> tuple[CampaignOut, TodayOut, str | None]:
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """My featured notes, what I decided about all of them, and pictures: one to check in with, and used."""
+
+    featured: list[FeaturedOut]
+    choice: SharingChoice
+    waiting: str | None
+    pictures: Sequence[Any]
+
+
+def _read(
+    conn: Connection, campaign_id: str, actor: Actor, base: str
+) -> tuple[CampaignOut, TodayOut, _Notes, str | None]:
+    person_id = actor.person_id
+    notes = _Notes(
+        featured_notes.own(conn, campaign_id, person_id, base, _FEATURED_SHOWN),
+        featured.choice_of(conn, campaign_id, person_id),
+        pictures.newest_unused(conn, campaign_id, person_id),
+        pictures.of_member(conn, campaign_id, person_id),
+    )
     return (
         seen_by(conn, campaign_id, actor),
-        check_ins.today(conn, campaign_id, actor.person_id),
-        invitation_attribution.inviter_name(conn, campaign_id, actor.person_id),
+        check_ins.today(conn, campaign_id, person_id),
+        notes,
+        invitation_attribution.inviter_name(conn, campaign_id, person_id),
     )
 
 
@@ -49,17 +74,19 @@ def _read(conn: Connection, campaign_id: str, actor: Actor) -> tuple[CampaignOut
 async def today(request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep) -> Response:
     """Show today's task and where I stand; who does not take part is led to the campaign."""
     try:
-        return await _page(request, actor, campaign_id, parts, Form())
+        return await own_page(request, actor, campaign_id, parts, Form())
     except Problem as problem:
         if problem.code != "not_enrolled":
             raise
         return seen(f"/campaigns/{campaign_id}")
 
 
-async def _page(
+async def own_page(
     request: Request, actor: Actor, campaign_id: str, parts: Parts, form: Form, status: int = 200
 ) -> Response:
-    campaign, own, inviter = await parts.db.read(lambda conn: _read(conn, campaign_id, actor))
+    """Show the own day with a form as it stands."""
+    base = parts.settings.public_url
+    campaign, own, notes, inviter = await parts.db.read(lambda conn: _read(conn, campaign_id, actor, base))
     chosen = [] if own.reminder_hour is None else [own.reminder_hour]
     hours = sorted({*campaign.reminder_hours, *chosen})
     return page(
@@ -71,6 +98,8 @@ async def _page(
         c=campaign,
         own=own,
         inviter=inviter,
+        notes=notes,
+        choices=list(SharingChoice),
         hours=hours,
         form=form,
         once=new_id(),
@@ -84,7 +113,7 @@ async def check_in(request: Request, actor: Member, campaign_id: ObjectId, parts
     given, form = checked(CheckInIn, _check_in_of(values), actor.locale)
     if given is None:
         errors = {("note" if name == "body" else name): text for name, text in form.errors.items()}
-        return await _page(request, actor, campaign_id, parts, Form(values, errors), 422)
+        return await own_page(request, actor, campaign_id, parts, Form(values, errors), 422)
     try:
         await parts.db.write(
             lambda conn: check_ins.check_in(conn, campaign_id, actor.person_id, given, once_of(values))
@@ -92,7 +121,7 @@ async def check_in(request: Request, actor: Member, campaign_id: ObjectId, parts
     except Problem as problem:
         if problem.code in {"not_found", "not_enrolled"}:
             raise
-        return await _page(
+        return await own_page(
             request, actor, campaign_id, parts, _placed(problem, values, actor.locale), problem.status
         )
     return seen(f"/campaigns/{campaign_id}/me", "made_up" if given.makeup_for_day else "checked_in")
@@ -102,6 +131,8 @@ def _check_in_of(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "note": values.get("note", ""),
         "link": values.get("link", "").strip() or None,
+        "picture_id": values.get("picture_id") or None,
+        "private": values.get("private") == "yes",
         "makeup_for_day": values.get("makeup_for_day") or None,
     }
 
@@ -121,7 +152,7 @@ async def remind(request: Request, actor: Member, campaign_id: ObjectId, parts: 
     values = await typed(request)
     given, form = checked(EnrolmentChanges, {"reminder_hour": hour_of(values)}, actor.locale)
     if given is None:
-        return await _page(request, actor, campaign_id, parts, Form(values, form.errors), 422)
+        return await own_page(request, actor, campaign_id, parts, Form(values, form.errors), 422)
     hour = given.reminder_hour
     await parts.db.write(
         lambda conn: enrolments.set_reminder_hour(conn, campaign_id, actor.person_id, hour) and None

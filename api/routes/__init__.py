@@ -24,6 +24,7 @@ from api.routes import (
     points,
     policies,
     rehearsals,
+    shares,
     staff,
 )
 from settings import Settings
@@ -50,6 +51,7 @@ def all_routers(settings: Settings) -> list[APIRouter]:
         amnesties.router,
         certificates.router,
         invitations.router,
+        shares.router,
         invitation_doubts.router,
         invitation_growth.router,
         rehearsals.router,

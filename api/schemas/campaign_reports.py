@@ -37,6 +37,14 @@ class PaidOut(BaseModel):
     total: int
 
 
+class ReachOut(BaseModel):
+    """What came of featured notes: visits, each visitor once, and enrolments after reading one."""
+
+    notes: int
+    visits: int
+    joins: int
+
+
 class ReportOut(BaseModel):
     """What a campaign did for the community; ``growth`` and ``tree`` are null in older reports."""
 
@@ -56,6 +64,7 @@ class ReportOut(BaseModel):
     shares: AgainstOut
     cost_of_a_new_member: float | None
     paid: PaidOut
+    featured: ReachOut
     days: list[ReportDayOut]
     growth: GrowthOut | None
     tree: TreeFiguresOut | None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.inputs import Input, OneLine, PlainText
-from api.schemas.applications import PersonOut
+from api.schemas.applications import Id, PersonOut
 from domain.campaigns.members import Place
 from domain.campaigns.mentions import MentionOutcome
 from domain.campaigns.plan import MAX_DAYS, Board
@@ -51,11 +51,13 @@ class CheckInIn(Input):
     note: CheckInNote = ""
     link: Link | None = None
     makeup_for_day: Annotated[int, Field(ge=1, le=MAX_DAYS)] | None = None
+    picture_id: Id | None = None
+    private: Annotated[bool, Field(description="This note is not to be featured.")] = False
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.note and self.link is None:
-            raise PydanticCustomError("nothing_named", "must hold a note or a link")
+        if not self.note and self.link is None and self.picture_id is None:
+            raise PydanticCustomError("nothing_named", "must hold a note, a link or a picture")
         return self
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from api.problems import Problem
-from api.schemas.campaign_reports import AgainstOut, PaidOut, ReportDayOut, ReportOut
+from api.schemas.campaign_reports import AgainstOut, PaidOut, ReachOut, ReportDayOut, ReportOut
 from api.schemas.invitation_growth import GrowthOut, TreeFiguresOut
 from api.services.campaigns import existing
 from api.services.invitation_growth import growth_out, tree_figures
@@ -47,6 +47,7 @@ def read(conn: Connection, campaign_id: str) -> ReportOut:
         new_members=_against(found.new_members),
         shares=_against(found.shares),
         paid=PaidOut(**found.paid.model_dump(), total=found.paid.total),
+        featured=ReachOut(**found.featured.model_dump()),
         days=[ReportDayOut(**day.model_dump()) for day in found.days],
         growth=growth_out(found.growth) if found.growth else None,
         tree=tree_figures(found.growth.tree) if found.growth else None,
@@ -78,7 +79,7 @@ def _figures(report: ReportOut) -> Iterator[tuple[str, int | None, Any]]:
     yield "title", None, report.title
     for name in _SINGLE:
         yield name, None, getattr(report, name)
-    for part in ("new_members", "shares", "paid"):
+    for part in ("new_members", "shares", "paid", "featured"):
         for name, value in getattr(report, part).model_dump().items():
             yield f"{part}_{name}", None, value
     for day in report.days:

@@ -89,7 +89,16 @@ def _with_mentions(
 def _one(campaign_id: str, person_id: str, given: CheckInIn, key: str | None) -> CheckIn:
     # A request that is repeated after its day has ended finds its check-in by this, and makes no other.
     own_id = None if key is None else derived_id("check_in", campaign_id, person_id, key)
-    return CheckIn(campaign_id, person_id, given.note, given.link, given.makeup_for_day, own_id)
+    return CheckIn(
+        campaign_id,
+        person_id,
+        given.note,
+        given.link,
+        given.makeup_for_day,
+        own_id,
+        given.picture_id,
+        given.private,
+    )
 
 
 def _told(done: CheckedIn) -> CheckInOut | Problem:

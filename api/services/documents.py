@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 from starlette.requests import Request
 
 from api.problems import Problem, field_problem
+from api.services import file_sweep
 from api.services.pages_of_pdf import PdfPages
 from api.services.uploads import FileStore, Proven, Prover, Received, receive, storage_unavailable
 from db.database import Database
@@ -21,20 +22,17 @@ from domain.policy import IntakePolicy
 from locales import translate
 from settings import Settings
 
-ORPHAN_SECONDS = 3600.0
-"""Longer than any upload takes: a file this old without a row was left by a process that died."""
-
 log: Any = structlog.get_logger("kameng.documents")
 
 
 class DocumentService:
-    """One for a process: it bounds how many images are decoded at once."""
+    """One for a process. ``prover`` is shared: it bounds how many images are decoded at once."""
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    def __init__(self, db: Database, settings: Settings, prover: Prover) -> None:
         self._db = db
         self._settings = settings
         self._files = FileStore(settings.uploads_dir)
-        self._prover = Prover()
+        self._prover = prover
         self._pages = PdfPages()
 
     async def add(self, application_id: str, request: Request, locale: str) -> str:
@@ -144,18 +142,7 @@ class DocumentService:
 
     async def sweep(self) -> int:
         """Delete files that no row knows, left by a process that died between the two; return how many."""
-        old = await asyncio.to_thread(self._files.older_than, ORPHAN_SECONDS)
-        removed = 0
-        for start in range(0, len(old), 1000):
-            page = old[start : start + 1000]
-            for name in await self._unknown(page):
-                await asyncio.to_thread(self._files.remove, name)
-                removed += 1
-        return removed
-
-    async def _unknown(self, names: list[str]) -> set[str]:
-        known = await self._db.read(lambda conn: documents.known_storage_names(conn, names))
-        return set(names) - known
+        return await file_sweep.sweep(self._db, self._files, documents.known_storage_names)
 
 
 def _kind_of(received: Received, locale: str) -> DocumentKind:

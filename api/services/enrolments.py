@@ -9,7 +9,7 @@ from api.problems import Problem
 from api.schemas.enrolments import EnrolIn, EnrolmentOut
 from api.services import invitations
 from api.services.invitation_clicks import NOTHING_FOLLOWED, Followed
-from db.repositories import enrolments
+from db.repositories import enrolments, share_visits
 from db.repositories.enrolments import Entry, Newcomer
 
 _STANDS = frozenset({Entry.ENROLLED, Entry.WAITING, Entry.UNCHANGED, Entry.LEFT})
@@ -25,8 +25,9 @@ def enrol(
 ) -> tuple[EnrolmentOut, bool]:
     """Enrol in the caller's transaction; return the enrolment and whether it is new. Raises ``Problem``.
 
-    ``shown`` are the invitations that the request's browser followed before.
+    ``shown`` are the invitations and shared notes that the request's browser followed before.
     """
+    known = enrolments.get(conn, campaign_id, person_id) is not None
     invitation = invitations.behind(conn, campaign_id, person_id, given.invite_code, shown, now)
     outcome = enrolments.enrol(
         conn,
@@ -41,6 +42,8 @@ def enrol(
         now,
     )
     _require(outcome)
+    if outcome in {Entry.ENROLLED, Entry.WAITING} and not known:
+        share_visits.joined(conn, campaign_id, person_id, shown.shares, now)
     if invitation is not None and outcome in {Entry.ENROLLED, Entry.WAITING}:
         invitations.joined(conn, campaign_id, person_id, invitation, shown, now)
     return own(conn, campaign_id, person_id), outcome is not Entry.UNCHANGED

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from api.parts import parts_of
 from api.security import limits
+from api.services import share_links
 from settings import Settings
 
 MOST_CLICKS: Final = 8
@@ -20,10 +21,12 @@ MOST_TRIES: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What a request shows of invitations: clicks (invitation, instant) and a keyed hash of its client."""
+    """What a request shows of invitations: clicks (invitation, instant), a keyed hash of its client,
+    and shared notes that were read (featured note, instant)."""
 
     clicks: tuple[tuple[str, datetime], ...] = ()
     client_hash: str | None = None
+    shares: tuple[tuple[str, datetime], ...] = ()
 
 
 NOTHING_FOLLOWED: Final = Followed()
@@ -65,7 +68,7 @@ def followed(request: Request) -> Followed:
     secret = parts_of(request).settings.secret_key.get_secret_value().encode()
     client = hmac.new(secret, b"invitation-client\0" + _client(request).encode(), hashlib.sha256)
     clicks = tuple((one, datetime.fromtimestamp(at, UTC)) for one, at in _kept(request))
-    return Followed(clicks, client.hexdigest())
+    return Followed(clicks, client.hexdigest(), share_links.read_notes(request))
 
 
 def click_added(request: Request, invitation_id: str, *, signed_in: bool) -> str:

@@ -10,13 +10,14 @@ from api.problems import Problem
 from api.schemas.rehearsals import RehearseIn
 from api.security import limits
 from api.security.gate import Actor
-from api.services.campaigns import POLICY_VERSION, existing
+from api.services.campaigns import existing
 from api.services.processes import refusal_problem
 from api.temporal import bounded
 from contracts.base import REHEARSAL_QUEUE, task_queue
 from contracts.rehearsals import PATIENCE, RehearsalInput, Script, rehearsal_process_id
 from db.database import Database
 from db.repositories import rehearsals
+from db.repositories.policies import CAMPAIGNS
 from domain.campaigns import review
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
@@ -51,9 +52,10 @@ class RehearsalService:
         """
         rehearsal_id, now = derived_id("rehearsal", campaign_id, update_id), datetime.now(UTC)
         row = await self._db.read(lambda conn: existing(conn, campaign_id))
+        rules = await self._db.read(CAMPAIGNS.current)
         if Status(row.status) not in REHEARSABLE:
             raise Problem(Refusal.WRONG_STAGE.value)
-        script = script_of(CampaignPlan.model_validate(row.plan), given)
+        script = script_of(CampaignPlan.model_validate(row.plan), rules.policy, given)
         require_lawful(script, campaign_id, row.leader_id, now)
         await limits.count(self._db, "rehearsal", actor.person_id, A_QUARTER_OF_AN_HOUR)
         stands = await self._db.write(
@@ -92,13 +94,13 @@ class RehearsalService:
             raise Problem("rehearsal_over")
 
 
-def script_of(plan: CampaignPlan, given: RehearseIn) -> Script:
+def script_of(plan: CampaignPlan, policy: CampaignPolicy, given: RehearseIn) -> Script:
     """Return what is to be rehearsed: the temperament's numbers, changed where ``given`` says so."""
     changes = given.behaviour.model_dump(exclude_unset=True) if given.behaviour else {}
     behaviour = Behaviour.model_validate(PRESETS[given.temperament].model_dump() | changes)
     return Script(
         plan=plan,
-        policy=CampaignPolicy(),
+        policy=policy,
         behaviour=behaviour,
         participants=given.participants,
         seed=given.seed,
@@ -111,7 +113,7 @@ def require_lawful(script: Script, campaign_id: str, leader_id: str, now: dateti
         campaign_id=campaign_id,
         leader_id=leader_id,
         policy=script.policy,
-        policy_version=POLICY_VERSION,
+        policy_version=0,  # the state is thrown away, and no rule asks for it
     )
     try:
         review.submit(state, leader_id, script.plan, now)

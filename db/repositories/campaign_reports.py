@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, and_, func, select
 
-from db.repositories import invitation_growth
+from db.repositories import invitation_growth, share_visits
 from db.statements import insert_ignore
 from db.tables.campaigns import campaign_days, campaign_reports, campaigns, check_ins, enrolments, settlements
 from db.tables.contributions import contributions
 from db.tables.people import people
 from domain.campaigns.members import Place
-from domain.campaigns.reports import Against, Paid, Report, ReportDay
+from domain.campaigns.reports import Against, Paid, Reach, Report, ReportDay
 from domain.contributions import ContributionKind
 from domain.points import PaymentReason
 
@@ -63,11 +63,12 @@ def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
         new_members=_against(
             conn, select(func.count()).select_from(people), people.c.joined_at, starts_at, at
         ),
-        shares=_against(conn, _shares(row.id), contributions.c.occurred_at, starts_at, at),
+        shares=_shared(conn, row.id, starts_at, at),
         paid=Paid(
             reserved=row.reserved, **{kind.value: int(getattr(settled, kind.value)) for kind in PaymentReason}
         ),
         growth=invitation_growth.whole(conn, row, at - timedelta(seconds=row.clock_offset_seconds)),
+        featured=Reach(**share_visits.reach(conn, row.id)._asdict()),
     )
 
 
@@ -121,6 +122,16 @@ def _shares(campaign_id: str) -> Any:
     members = select(enrolments.c.person_id).where(enrolments.c.campaign_id == campaign_id)
     return select(func.count()).where(
         contributions.c.kind == ContributionKind.SHARE.value, contributions.c.person_id.in_(members)
+    )
+
+
+def _shared(conn: Connection, campaign_id: str, starts_at: datetime, ends_at: datetime) -> Against:
+    """Count what members shared: where the community lives, and notes passed on from their public pages."""
+    found = _against(conn, _shares(campaign_id), contributions.c.occurred_at, starts_at, ends_at)
+    before = starts_at - (ends_at - starts_at)
+    return Against(
+        during=found.during + share_visits.shares_between(conn, campaign_id, starts_at, ends_at),
+        before=found.before + share_visits.shares_between(conn, campaign_id, before, starts_at),
     )
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from db.prepared import Prepared
+from db.repositories import pictures
 from db.repositories.check_in_records import Kind, Rules, done_days, of_day, recounted, rules_of
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.types import UtcDateTime
@@ -45,6 +46,7 @@ class Taken(StrEnum):
     REPEATED = "repeated"
     NO_CAMPAIGN = "not_found"
     NOT_ENROLLED = "not_enrolled"
+    NO_PICTURE = "picture_unknown"
     WAITING = "waiting_for_a_place"
     KEY_REUSED = "idempotency_key_reused"
 
@@ -53,7 +55,8 @@ class Taken(StrEnum):
 class CheckIn:
     """What a member hands in: for today, or with a card for the day ``makes_up``.
 
-    ``id`` names the check-in where its sender gave a key to repeat it by.
+    ``id`` names the check-in where its sender gave a key to repeat it by. ``picture_id`` names a picture
+    that was handed in before; ``private`` keeps the note from being shown to everybody.
     """
 
     campaign_id: str
@@ -62,6 +65,8 @@ class CheckIn:
     link: str | None = None
     makes_up: int | None = None
     id: str | None = None
+    picture_id: str | None = None
+    private: bool = False
 
 
 class CheckedIn(NamedTuple):
@@ -192,10 +197,13 @@ def _take(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[Che
     rows = lock_campaigns(conn, {one.campaign_id for one in given})
     members = _members(conn, [(one.campaign_id, one.person_id) for one in given])
     sent = _sent_before(conn, [one.id for one in given if one.id is not None])
+    free = pictures.locked_unused(conn, [one.picture_id for one in given if one.picture_id is not None])
     outcomes, writes = [], []
+    named: dict[str, str] = {}
+    private: list[str] = []
     for one in given:
         if one.id in sent:
-            outcomes.append(_again(one, sent[one.id], Taken.KEY_REUSED))
+            outcomes.append(_again(conn, one, sent[one.id], Taken.KEY_REUSED))
             continue
         row, member = rows.get(one.campaign_id), members.get((one.campaign_id, one.person_id))
         refusal = _closed_to(row, member)
@@ -203,13 +211,21 @@ def _take(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[Che
             outcomes.append(_refused(conn, one, row, refusal or Taken.NO_CAMPAIGN))
             continue
         judged = (_today if one.makes_up is None else _made_up)(conn, one, row, member)
+        if not isinstance(judged, CheckedIn) and one.picture_id is not None:
+            judged = judged if free.get(one.picture_id) == (one.person_id, row.id) else _NO_PICTURE
         if isinstance(judged, CheckedIn):
             outcomes.append(judged)
             continue
+        if one.picture_id is not None:
+            named[one.picture_id] = judged["id"]
+        if one.private:
+            private.append(judged["id"])
         writes.append(judged | {"at": now + timedelta(seconds=row.clock_offset_seconds)})
         answer = (judged[name] for name in ("id", "day", "streak", "points"))
         outcomes.append(CheckedIn(Taken.COUNTED, *answer))
     _write(conn, writes)
+    pictures.use(conn, named)
+    pictures.keep_private(conn, private)
     return outcomes
 
 
@@ -246,15 +262,19 @@ def _refused(conn: Connection, one: CheckIn, row: Any, why: StrEnum) -> CheckedI
     if row is not None:
         found = of_day(conn, one.campaign_id, one.makes_up or row.day, one.person_id)
         if found is not None:
-            return _again(one, found, why)
+            return _again(conn, one, found, why)
     return CheckedIn(why)
 
 
-def _again(one: CheckIn, found: Any, otherwise: StrEnum) -> CheckedIn:
+_NO_PICTURE = CheckedIn(Taken.NO_PICTURE)
+
+
+def _again(conn: Connection, one: CheckIn, found: Any, otherwise: StrEnum) -> CheckedIn:
     """Answer what ``found`` was answered, if ``one`` is the same; else why it is refused."""
     made_up = found.day if found.kind == Kind.MAKE_UP else None
     asked = (one.campaign_id, one.person_id, one.note, one.link, one.makes_up)
-    if asked != (found.campaign_id, found.person_id, found.note, found.link, made_up):
+    same = asked == (found.campaign_id, found.person_id, found.note, found.link, made_up)
+    if not same or pictures.of_check_in(conn, found.id) != one.picture_id:
         return CheckedIn(otherwise)
     return CheckedIn(Taken.REPEATED, found.id, found.day, found.streak, found.points)
 
@@ -263,9 +283,9 @@ def _today(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn |
     """Judge a check-in for the open day: the outcome, or what is to be written."""
     if member.last_day >= row.day:
         found = of_day(conn, row.id, row.day, one.person_id)
-        return _again(one, found, MakeUpRefusal.ALREADY_DONE)
+        return _again(conn, one, found, MakeUpRefusal.ALREADY_DONE)
     rules = rules_of(conn, row)
-    lacking = unmet(rules.plan.requirement, Evidence(note=one.note, link=one.link))
+    lacking = unmet(rules.plan.requirement, _evidence(one))
     if lacking is not None:
         return CheckedIn(lacking)
     streak = after_check_in(member.streak, member.last_day, row.day, rules.rest)
@@ -292,13 +312,17 @@ def _made_up(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn
         cards_used=member.make_ups_used,
     )
     if refusal is MakeUpRefusal.ALREADY_DONE:
-        return _again(one, of_day(conn, row.id, wanted, one.person_id), refusal)
-    refusal = refusal or unmet(rules.plan.requirement, Evidence(note=one.note, link=one.link))
+        return _again(conn, one, of_day(conn, row.id, wanted, one.person_id), refusal)
+    refusal = refusal or unmet(rules.plan.requirement, _evidence(one))
     if refusal is not None:
         return CheckedIn(refusal)
     counters = recounted(done | {wanted}, row.day, rules, member.first_day)
     counters["make_ups_used"] = member.make_ups_used + 1
     return _written(one, wanted, Kind.MAKE_UP, rules, member, counters)
+
+
+def _evidence(one: CheckIn) -> Evidence:
+    return Evidence(note=one.note, link=one.link, picture=one.picture_id is not None)
 
 
 def _written(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, func, insert, literal_column, select, up
 
 from contracts.base import campaign_process_id
 from contracts.mail import MailRequest
-from db.repositories import mail
+from db.repositories import featured, mail
 from db.repositories.check_in_records import done_days, recounted, rules_of
 from db.repositories.people import is_sanctioned
 from db.tables.campaigns import campaigns, enrolments
@@ -210,6 +210,7 @@ def leave(conn: Connection, campaign_id: str, person_id: str, now: datetime) -> 
     if Status(row.status) not in _LEAVABLE:
         return Entry.OVER
     conn.execute(_own(known).values(status=Place.LEFT.value, in_line=None))
+    featured.take_down_of(conn, campaign_id, person_id, now)
     if known.status == Place.ACTIVE:
         _pass_on(conn, row, now)
     return Entry.LEFT

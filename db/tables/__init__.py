@@ -11,6 +11,7 @@ from db.tables import (
     people,
     points,
     rehearsals,
+    shares,
     vetting,
 )
 from db.tables.base import metadata
@@ -27,5 +28,6 @@ __all__ = [
     "people",
     "points",
     "rehearsals",
+    "shares",
     "vetting",
 ]

@@ -41,6 +41,7 @@ class Proof(StrEnum):
 
     NOTE = "note"
     LINK = "link"
+    PICTURE = "picture"
 
 
 class Board(StrEnum):

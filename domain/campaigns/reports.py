@@ -49,6 +49,14 @@ class Paid(_Frozen):
         return self.check_in + self.streak + self.completion + self.rank + self.invitation
 
 
+class Reach(_Frozen):
+    """What came of the notes that the leader featured: visits, each visitor once, and who enrolled."""
+
+    notes: int = 0
+    visits: int = 0
+    joins: int = 0
+
+
 class Report(_Frozen):
     """Everything the report says, as counts; what can be divided is divided where it is shown."""
 
@@ -67,6 +75,7 @@ class Report(_Frozen):
     paid: Paid
     growth: Growth | None = None
     """What invitations did; None in reports that were kept before it was counted."""
+    featured: Reach = Reach()
 
     @property
     def completion(self) -> float:

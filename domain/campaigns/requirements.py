@@ -1,4 +1,4 @@
-"""What a check-in needs: a note that says something, or a web address, as the plan asks."""
+"""What a check-in needs: a note that says something, a web address or a picture, as the plan asks."""
 
 import re
 import unicodedata
@@ -30,6 +30,7 @@ class Evidence(BaseModel):
 
     note: str = ""
     link: str | None = None
+    picture: bool = False
 
 
 # Letters and symbols that are drawn as nothing: Hangul fillers and the blank of Braille.
@@ -65,6 +66,8 @@ def unmet(plan: RequirementPlan, given: Evidence) -> Unmet | None:
     if given.link is not None and not is_web_address(given.link):
         return Unmet.LINK_INVALID
     if Proof.LINK in plan.proofs and given.link is not None:
+        return None
+    if Proof.PICTURE in plan.proofs and given.picture:
         return None
     seen = len(visible(given.note))
     if Proof.NOTE not in plan.proofs or (not seen and len(plan.proofs) > 1):

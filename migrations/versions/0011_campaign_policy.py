@@ -1,6 +1,6 @@
 """The first version of the policy of campaigns.
 
-Revision: 0009, after 0008
+Revision: 0011, after 0010
 """
 
 from datetime import UTC, datetime
@@ -10,8 +10,8 @@ from alembic import op
 
 import db.types
 
-revision = '0009'
-down_revision = '0008'
+revision = '0011'
+down_revision = '0010'
 branch_labels = None
 depends_on = None
 

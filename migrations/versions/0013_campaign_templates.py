@@ -1,6 +1,6 @@
 """Templates of campaigns that staff have changed or added.
 
-Revision: 0011, after 0010
+Revision: 0013, after 0012
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 import db.types
 
-revision = '0011'
-down_revision = '0010'
+revision = '0013'
+down_revision = '0012'
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,73 @@
+"""A member's own notes and pictures: handing a picture in, and what may be done with the notes."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from api.dependencies import ObjectId, PartsDep
+from api.idempotency import exempt
+from api.intake import body_up_to
+from api.pages.campaigns import Member
+from api.pages.campaigns_own import own_page
+from api.pages.forms import Form, checked, seen, told, typed
+from api.problems import Problem
+from api.routes.applications import MAX_UPLOAD
+from api.routes.shares import SignedIn, picture_answer
+from api.schemas.shares import SharingIn
+from api.services import featured
+
+router = APIRouter(prefix="/campaigns/{campaign_id}")
+
+
+@router.post(
+    "/pictures",
+    openapi_extra=body_up_to(MAX_UPLOAD) | exempt("another picture, deleted after a day unless it is used"),
+)
+async def add_picture(request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep) -> Response:
+    """Take in a picture for the check-in; it is shown in the form from then on."""
+    try:
+        await parts.pictures.add(campaign_id, actor.person_id, request)
+    except Problem as problem:
+        if problem.code in {"not_found", "not_enrolled"}:
+            raise
+        form = told(problem, {}, actor.locale)
+        return await own_page(request, actor, campaign_id, parts, form, problem.status)
+    return seen(f"/campaigns/{campaign_id}/me", "picture_added")
+
+
+@router.get("/pictures/{picture_id}", response_class=FileResponse)
+async def picture(
+    actor: SignedIn, campaign_id: ObjectId, picture_id: ObjectId, parts: PartsDep
+) -> FileResponse:
+    """Return a picture of a check-in to who takes part, leads or manages."""
+    return await picture_answer(parts, campaign_id, picture_id, actor)
+
+
+@router.post("/sharing", openapi_extra=exempt("it stays chosen"))
+async def choose(request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep) -> Response:
+    """Decide whether my notes may be featured, and under which name."""
+    values = await typed(request)
+    given, form = checked(SharingIn, {"choice": values.get("choice", "")}, actor.locale)
+    if given is None:
+        return await own_page(request, actor, campaign_id, parts, Form(values, form.errors), 422)
+    choice, now = given.choice, datetime.now(UTC)
+    await parts.db.write(
+        lambda conn: featured.choose(conn, campaign_id, actor.person_id, choice, now) and None
+    )
+    return seen(f"/campaigns/{campaign_id}/me", "sharing_chosen")
+
+
+@router.post("/notes/{check_in_id}/private", openapi_extra=exempt("it stays private"))
+async def keep_private(
+    actor: Member, campaign_id: ObjectId, check_in_id: ObjectId, parts: PartsDep
+) -> Response:
+    """Keep a note of mine private, and take it down at once."""
+
+    def write(conn: Connection) -> None:
+        featured.set_private(conn, check_in_id, actor, True, datetime.now(UTC))
+
+    await parts.db.write(write)
+    return seen(f"/campaigns/{campaign_id}/me", "note_taken_down")

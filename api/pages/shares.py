@@ -1,0 +1,94 @@
+"""The public page of a featured note: what social apps preview, what strangers read, and a way in."""
+
+import unicodedata
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from api.dependencies import PartsDep
+from api.idempotency import exempt
+from api.pages.forms import seen
+from api.pages.pictures import Drawings
+from api.pages.pictures.preview import SIZE, Preview, draw
+from api.pages.rendering import Reader, page, reader_of
+from api.pages.visitors import visitor
+from api.routes.shares import Code
+from api.security import allow
+from api.services import share_links
+from api.services.featured import Addresses
+from api.services.shared_notes import count_visit, found_note, passed_on
+from domain.campaigns.sharing import ShareChannel
+from domain.campaigns.terms import Status
+from locales import translate
+
+router = APIRouter(dependencies=[allow.anyone])
+
+_DESCRIPTION: Final = 180
+_PREVIEW: Final = {
+    "Cache-Control": "public, max-age=600",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+_drawings: Final = Drawings()
+
+
+@router.api_route("/s/{code}", methods=["GET", "HEAD"])
+async def show(request: Request, parts: PartsDep, code: Code) -> Response:
+    """Show a note to everybody, and remember in this browser that it was read."""
+    note, actor = await found_note(request, parts, code), await visitor(request)
+    reader, where = share_links.visitor_of(request), Addresses(parts.settings.public_url)
+    counted = await count_visit(request, parts, note, actor, reader)
+    words = reader_of(request, actor)
+    response = page(
+        request,
+        "shares/note",
+        actor,
+        note=note,
+        url=where.share(code),
+        preview=where.preview(code),
+        size=SIZE,
+        author=note.author or words.t("page.share.unnamed"),
+        description=_cut(note.note),
+        open=Status(note.status) in {Status.ENROLLING, Status.RUNNING, Status.SCHEDULED},
+        channels=list(ShareChannel),
+    )
+    if counted:
+        share_links.remember(request, response, reader, note.id)
+    return response
+
+
+def _cut(text: str) -> str:
+    """Return the beginning of a note on one line, as pages of results and messengers show it."""
+    line = " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())
+    return line if len(line) <= _DESCRIPTION else line[: _DESCRIPTION - 1].rstrip() + "…"
+
+
+@router.post("/s/{code}/shares", openapi_extra=exempt("counted once a person or visitor and channel"))
+async def share(
+    request: Request, parts: PartsDep, code: Code, channel: Annotated[ShareChannel, Form()]
+) -> Response:
+    """Record that the note is passed on, and show the link or the picture to do it with."""
+    await passed_on(request, parts, code, channel)
+    return seen(f"/s/{code}/preview.png") if channel is ShareChannel.POSTER else seen(f"/s/{code}", "shared")
+
+
+@router.get("/s/{code}/preview.png", response_class=Response)
+async def preview(request: Request, parts: PartsDep, code: Code) -> Response:
+    """Return the picture that social apps show beside the link, in the language of the note."""
+    shown = _preview_of(await found_note(request, parts, code))
+    drawn = await _drawings.png(shown, lambda: draw(shown))
+    return Response(drawn, media_type="image/png", headers=_PREVIEW)
+
+
+def _preview_of(note: Any) -> Preview:
+    chinese = any("\u4e00" <= char <= "\u9fff" for char in note.note[:500] + note.title)
+    words = Reader("zh-CN" if chinese else "en", "UTC")
+    return Preview(
+        campaign=note.title,
+        day=words.t("page.share.day", day=note.day),
+        note=note.note,
+        author=translate(words.locale, "page.share.by", name=note.author)
+        if note.author
+        else words.t("page.share.unnamed"),
+        brand=words.t("page.name"),
+    )
