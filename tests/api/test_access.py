@@ -23,6 +23,7 @@ from api.services.rehearsals import script_of
 from db.repositories import campaigns, rehearsals
 from db.tables.access import api_tokens, sessions
 from db.tables.campaigns import campaigns as table
+from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.rehearsal import Temperament
 from domain.campaigns.templates import TemplateCode, plan_for
 from domain.ids import new_id
@@ -141,7 +142,7 @@ def draft_of(conn: Connection, leader_id: str) -> str:
 def rehearsal_of(conn: Connection, campaign_id: str, leader_id: str) -> str:
     rehearsal_id, now = new_id(), datetime.now(UTC)
     plan = plan_for(TemplateCode.LEARNING_PLAN, now.date())
-    script = script_of(plan, RehearseIn())
+    script = script_of(plan, CampaignPolicy(), RehearseIn())
     assert rehearsals.ask(conn, rehearsal_id, campaign_id, leader_id, script, Temperament.TYPICAL, now)
     return rehearsal_id
 
