@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, or_, select
 
 from db.tables.campaigns import enrolments, settlements
+from db.tables.invitation_mails import invitation_mails
 from db.tables.invitations import invitation_joins, invitations
+from db.tables.mail import mails
 from domain.campaigns.growth import Funnel, Growth, Way, funnel, k_factor, tree
 from domain.campaigns.invitation_doubts import JoinStatus
 from domain.campaigns.members import Place
 from domain.campaigns.plan import CampaignPlan, InvitationMode
+from domain.mail import MailStatus
 
 _EDGES = 10_000
 
@@ -72,10 +75,21 @@ def _not_joined(row: Row[Any], now: datetime) -> Select[Any]:
         invitations.c.day,
         invitations.c.opened_at.is_not(None).label("opened"),
         or_(invitations.c.ended_at.is_not(None), invitations.c.expires_at <= now).label("expired"),
+        _mailed().label("sent"),
     )
     used = exists().where(invitation_joins.c.invitation_id == invitations.c.id)
     alike = select(*facts).where(invitations.c.campaign_id == row.id, ~used).subquery()
     return select(*alike.c, func.count().label("number")).group_by(*alike.c)
+
+
+def _mailed() -> ColumnElement[bool]:
+    """Tell whether the mail of an invitation has left; a code that is passed on by hand has none."""
+    left = (MailStatus.SENT.value, MailStatus.DELIVERED.value)
+    return exists().where(
+        invitation_mails.c.invitation_id == invitations.c.id,
+        mails.c.id == invitation_mails.c.mail_id,
+        mails.c.status.in_(left),
+    )
 
 
 def _rewarded(row: Row[Any]) -> Select[Any] | None:

@@ -17,6 +17,7 @@ from api.services import enrolments
 from db.repositories import invitation_codes, invitation_growth, invitation_tree
 from db.tables.campaigns import campaign_reports, campaigns
 from db.tables.invitations import invitation_joins
+from db.tables.mail import mails
 from db.tables.people import notes
 from domain.campaigns.growth import tree
 from domain.campaigns.invitations import Channel
@@ -194,6 +195,26 @@ async def test_live_figures_of_invitations(api: Api) -> None:
     assert k["value"] == pytest.approx(k["invitations_each"] * k["conversion"])
     assert (found["new"], found["known"]) == ({"joined": 1, "activated": 1}, {"joined": 3, "activated": 0})
     assert [(one["day"], one["created"]) for one in found["cohorts"]] == [(0, 5)]
+
+
+async def test_a_mailed_invitation_is_sent_once_its_mail_has_left(api: Api) -> None:
+    leader = await api.user("leader", Role.LEADER)
+    campaign = await Campaign.at(api.db, leader=leader.id)
+    invited = [f"{name}@elsewhere.example" for name in ("ann", "bob", "cid")]
+    for email in invited:
+        asked = await leader.post(
+            f"/campaigns/{campaign.id}/invitations", {"channel": "email", "email": email}
+        )
+        assert asked.status_code == 201, asked.text
+
+    async def figures() -> tuple[list[int], int]:
+        found = (await leader.get(f"/campaigns/{campaign.id}/metrics")).json()["invitations"]
+        return [step["reached"] for step in found["steps"]], found["k"]["invited"]
+
+    assert await figures() == ([3, 0, 0, 0, 0, 0], 0)
+    for email, status in zip(invited, ("sent", "delivered", "bounced"), strict=True):
+        await api.execute(update(mails).where(mails.c.to_email == email).values(status=status))
+    assert await figures() == ([3, 2, 0, 0, 0, 0], 2)
 
 
 async def report_of(api: Api, campaign: Campaign, *, old: bool) -> None:
