@@ -6,7 +6,7 @@ campaign's boards.
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, func, literal_column, select
 
 from db.tables.campaigns import enrolments
 from db.tables.people import people
@@ -56,26 +56,18 @@ def page(
     conn: Connection, campaign_id: str, leader_id: str, board: Board, after: Position | None, limit: int
 ) -> list[Line]:
     """Return up to ``limit`` lines of a board, from the top or after a position."""
-    value, second = _ORDER[board]
+    asked: dict[str, Any] = {"campaign": campaign_id, "leader": leader_id}
+    if after is not None:
+        asked |= {"value": after.value, "second": after.second, "person": after.person_id}
     found: list[Any] = []
-    for begin in _runs(value, second, after):
-        run = (
-            select(
-                value.label("value"), second.label("second"), enrolments.c.person_id, people.c.display_name
-            )
-            .select_from(enrolments)
-            .join(people, and_(people.c.id == enrolments.c.person_id, _OPEN_ACCOUNT))
-            .where(*_on_board(campaign_id, leader_id, value), *begin)
-            .order_by(value.desc(), second.desc(), enrolments.c.person_id)
-            .limit(limit - len(found))
-        )
-        found += conn.execute(run)
+    for run in _FROM_TOP[board] if after is None else _FROM_LINE[board]:
+        found += conn.execute(run, asked | {"limit": limit - len(found)})
         if len(found) == limit:
             break
     return _numbered(found, after)
 
 
-def _on_board(campaign_id: str, leader_id: str, value: Any) -> list[ColumnElement[bool]]:
+def _on_board(campaign_id: Any, leader_id: Any, value: Any) -> list[ColumnElement[bool]]:
     return [
         enrolments.c.campaign_id == campaign_id,
         enrolments.c.status == Place.ACTIVE.value,
@@ -84,16 +76,36 @@ def _on_board(campaign_id: str, leader_id: str, value: Any) -> list[ColumnElemen
     ]
 
 
-def _runs(value: Any, second: Any, after: Position | None) -> list[list[ColumnElement[bool]]]:
-    """Return what bounds each run of the index after a position; one comparison of all would bound none."""
-    if after is None:
-        return [[]]
-    same_value = value == after.value
+def _run(board: Board, *begin: ColumnElement[bool]) -> Any:
+    """Return the statement that reads one run of a board's index."""
+    value, second = _ORDER[board]
+    on_board = _on_board(bindparam("campaign"), bindparam("leader"), value)
+    return (
+        select(value.label("value"), second.label("second"), enrolments.c.person_id, people.c.display_name)
+        .select_from(enrolments)
+        .join(people, and_(people.c.id == enrolments.c.person_id, _OPEN_ACCOUNT))
+        .where(*on_board, *begin)
+        .order_by(value.desc(), second.desc(), enrolments.c.person_id)
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+def _runs(board: Board) -> list[Any]:
+    """Return what reads each run of the index after a position; one comparison of all would bound none."""
+    value, second = _ORDER[board]
+    given = bindparam("value", type_=Integer)
+    given_second: Any = bindparam("second", type_=Integer)
+    given_person: Any = bindparam("person")
     return [
-        [same_value, second == after.second, enrolments.c.person_id > after.person_id],
-        [same_value, second < after.second],
-        [value < after.value],
+        _run(board, value == given, second == given_second, enrolments.c.person_id > given_person),
+        _run(board, value == given, second < given_second),
+        _run(board, value < given),
     ]
+
+
+# Written once: to put a statement together takes longer than to read a page.
+_FROM_TOP = {board: [_run(board)] for board in Board}
+_FROM_LINE = {board: _runs(board) for board in Board}
 
 
 def _numbered(found: list[Any], after: Position | None) -> list[Line]:
