@@ -1,6 +1,7 @@
 """The product's own API and worker as processes, on a database and a Temporal server of a row's own."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from temporalio.client import Client
@@ -31,10 +32,13 @@ async def serve(place: Place, database: str, client: Client | None = None) -> in
     return port
 
 
-async def baseline(place: Place, kind: str, database: str = "") -> int:
+async def baseline(
+    place: Place, kind: str, database: str = "", environment: Mapping[str, str] | None = None
+) -> int:
     """Start a server to measure against; return its port."""
     port = processes.free_port()
-    await place.python(["-m", "bench.servers", kind, str(port), database], port=port)
+    arguments = ["-m", "bench.servers", kind, str(port), database]
+    await place.python(arguments, environment=environment, port=port)
     return port
 
 

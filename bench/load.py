@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import cast
 
 CONNECTIONS = 64
+LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,13 @@ def send(port: int, requests: Sequence[bytes], file: Path, connections: int = CO
     """Send ``requests`` from a process of its own (blocks); ``file`` is used to hand them over."""
     file.write_bytes(b"".join(struct.pack("!I", len(one)) + one for one in requests))
     command = [sys.executable, "-m", "bench.load", str(port), str(connections), str(file)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parent.parent)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        check=True,
+        cwd=Path(__file__).parent.parent,
+        timeout=LONGEST_SECONDS,
+    )
     found = json.loads(done.stdout)
     statuses = {int(status): count for status, count in found["statuses"].items()}
     return Answers(found["seconds"], statuses, found["p50_ms"], found["p99_ms"])

@@ -16,6 +16,7 @@ from typing import Self
 
 from temporalio.client import Client
 
+from bench.ground import Ground
 from db.migrate import upgrade
 from engine import processes
 from engine.temporal_binary import locate
@@ -32,14 +33,19 @@ def _silent(_line: str) -> None:
 
 
 class Place:
-    """Everything that one row starts. Use it as a context manager, in the main thread."""
+    """Everything that one row starts. Use it as a context manager, in the main thread.
 
-    def __init__(self, *, quick: bool = False) -> None:
+    ``ground`` holds what rows share, and outlives it.
+    """
+
+    def __init__(self, ground: Ground, *, quick: bool = False) -> None:
+        self.ground = ground
         self.quick = quick
         self._stack = ExitStack()
         self.directory = Path()
         self._postgres: Postgres | None = None
         self._template: Path | None = None
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         self.directory = Path(tempfile.mkdtemp(prefix="kameng-bench-"))
@@ -108,9 +114,15 @@ class Place:
             },
             log,
         )
+        self._started.append(process)
         self._stack.callback(processes.stop, process, 20)
         await self._answering(process, arguments, log, ready, port)
         return process
+
+    async def stop_processes(self) -> None:
+        """Stop what ``python`` has started so far: a database that it uses is about to be dropped."""
+        while self._started:
+            await asyncio.to_thread(processes.stop, self._started.pop(), 20)
 
     @asynccontextmanager
     async def running(

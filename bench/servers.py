@@ -5,6 +5,7 @@
 - ``insert``: one INSERT and one COMMIT a request through aiosqlite, and no guard at all.
 - ``session``: a GET with one primary-key SELECT through SQLAlchemy's AsyncSession, as most would write it.
 - ``read``: the same through the product's own ``Database.read``.
+- ``check_in_nothing``, ``check_in_commit``, ``check_in_signal``: see ``bench.check_in_servers``.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from api.schemas.ballots import VoteIn, VoteOut
 from api.security.credentials import hashed
+from bench import check_in_servers
 from db.database import Database
 from db.tables.vetting import applications
 from db.urls import normalise_url
@@ -171,7 +173,14 @@ def read(database: str) -> FastAPI:
     return app
 
 
-KINDS = {"nothing": nothing, "commit": commit, "insert": insert, "session": session, "read": read}
+KINDS = {
+    "nothing": nothing,
+    "commit": commit,
+    "insert": insert,
+    "session": session,
+    "read": read,
+    **check_in_servers.KINDS,
+}
 
 if __name__ == "__main__":
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)

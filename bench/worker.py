@@ -1,7 +1,8 @@
 """A worker process for measurements: ``python -m bench.worker KIND ADDRESS NAMESPACE QUEUE [DATABASE]``.
 
 KIND is ``vetting`` (the product's own worker), ``noop`` (its workflow with an update that does nothing),
-or ``empty`` (a workflow that does nothing). SIGUSR1 collects garbage, so that memory can be compared.
+``empty`` (a workflow that does nothing), or ``member`` (one for each member of a campaign). SIGUSR1
+collects garbage, so that memory can be compared.
 """
 
 import asyncio
@@ -20,8 +21,9 @@ from temporalio.worker import Worker
 
 from activities.ballots import BallotActivities
 from activities.vetting import VettingActivities
-from bench.activities import nothing
+from bench.activities import Keeper, nothing
 from bench.empty import EmptyWorkflow, WaitingWorkflow
+from bench.member import MemberWorkflow
 from bench.noop import VettingWithNoop
 from db.database import Database
 from worker import SWITCH_INTERVAL_SECONDS, vetting_worker
@@ -50,6 +52,8 @@ async def _serve(kind: str, address: str, namespace: str, queue: str, database: 
     async with AsyncExitStack() as stack:
         if kind == "empty":
             worker = _worker(client, queue, [EmptyWorkflow, WaitingWorkflow], [nothing])
+        elif kind == "member":
+            worker = _worker(client, queue, [MemberWorkflow], [Keeper(database).keep])
         else:
             db = await stack.enter_async_context(Database.connect(database))
             if kind == "vetting":

@@ -1,0 +1,86 @@
+"""What a part of a settlement wrote, and the bare bulk insert of the very same rows through the driver."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any, Final
+
+import psycopg
+
+from db.urls import normalise_url, sqlite_file
+
+Rows = Sequence[tuple[Any, ...]]
+
+_MEMBERS: Final = "FROM enrolments WHERE shard >= {first} AND shard < {last}"
+_PEOPLE: Final = f"SELECT person_id {_MEMBERS}"
+_ACCOUNTS: Final = f"SELECT 'available:' || person_id {_MEMBERS}"
+_TRANSFERS: Final = f"SELECT transfer_id FROM point_postings WHERE account_id IN ({_ACCOUNTS})"
+_WRITTEN: Final = {
+    "point_accounts": f"id IN ({_ACCOUNTS}) ORDER BY id",
+    "point_transfers": f"id IN ({_TRANSFERS}) ORDER BY id",
+    "point_postings": f"transfer_id IN ({_TRANSFERS}) ORDER BY transfer_id",
+    "settlements": f"person_id IN ({_PEOPLE}) ORDER BY person_id",
+    "mails": f"person_id IN ({_PEOPLE}) ORDER BY id",
+}
+"""The tables in the order in which they refer to one another, and what a settlement wrote into them."""
+
+
+def read(url: str, first: int, last: int) -> dict[str, Rows]:
+    """Return what was written for the members with shard numbers in ``[first, last)``, by table."""
+    shards = {"first": first, "last": last}
+    if _is_sqlite(url):
+        with closing(_opened(url)) as connection:
+            return {
+                table: connection.execute(f"SELECT * FROM {table} WHERE {which.format(**shards)}").fetchall()
+                for table, which in _WRITTEN.items()
+            }
+    with psycopg.connect(url) as connected:
+        found: dict[str, Rows] = {}
+        for table, which in _WRITTEN.items():
+            described = connected.execute(f"SELECT * FROM {table} LIMIT 0".encode()).description
+            columns = [column.name for column in described or ()]
+            # As text: psycopg would turn JSON into objects that it cannot send back.
+            listed = ", ".join(f"{name}::text" if name == "data" else name for name in columns)
+            statement = f"SELECT {listed} FROM {table} WHERE {which.format(**shards)}"
+            found[table] = connected.execute(statement.encode()).fetchall()
+        return found
+
+
+def write(url: str, rows: dict[str, Rows]) -> dict[str, float]:
+    """Insert all of it in one transaction, a table after the other; return each one's seconds.
+
+    The commit counts with the last.
+    """
+    taken, before = {}, time.perf_counter()
+    if _is_sqlite(url):
+        with closing(_opened(url)) as connection:
+            before = time.perf_counter()
+            connection.execute("BEGIN IMMEDIATE")
+            for table, some in rows.items():
+                places = ", ".join("?" * len(some[0]))
+                connection.executemany(f"INSERT INTO {table} VALUES ({places})", some)
+                taken[table], before = time.perf_counter() - before, time.perf_counter()
+            connection.execute("COMMIT")
+            taken[table] += time.perf_counter() - before
+            return taken
+    with psycopg.connect(url) as connected, connected.cursor() as cursor:
+        before = time.perf_counter()
+        for table, some in rows.items():
+            places = ", ".join(["%s"] * len(some[0]))
+            cursor.executemany(f"INSERT INTO {table} VALUES ({places})".encode(), some)
+            taken[table], before = time.perf_counter() - before, time.perf_counter()
+        connected.commit()
+        taken[table] += time.perf_counter() - before
+    return taken
+
+
+def _is_sqlite(url: str) -> bool:
+    return normalise_url(url).get_backend_name() == "sqlite"
+
+
+def _opened(url: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(sqlite_file(normalise_url(url)), isolation_level=None)
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -16000"):
+        connection.execute(f"PRAGMA {setting}")
+    return connection

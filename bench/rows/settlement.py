@@ -1,0 +1,124 @@
+"""Row 12: settling a campaign, against the bare bulk insert of what it posts; memory; the ledger proved.
+
+Everybody is settled. Some parts of them are each followed by the bare insert of the very same rows into a
+copy of the database as it was before, the tables that refer to one another in their order; so the insert of
+the postings alone can be told from the rest.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, select
+
+from bench import posted
+from bench.bulk_work import Done, shards_of, work
+from bench.crowd import Crowd
+from bench.measure import Check, Result
+from bench.place import Place
+from bench.rows.close_day import FEW, QUICK, SIZES, flat
+from db.database import Database
+from db.repositories.point_checks import CHECKS
+from db.tables.campaigns import settlements
+from db.tables.mail import mails
+from db.tables.points import point_accounts
+from domain.campaigns.members import SHARDS
+from domain.campaigns.policy import CampaignPolicy
+from tests.support.postgres import PostgresMissing
+
+# One part in so many is compared at a time; of a million that is about 60,000 members.
+PART = 16
+# Each order walks past the members of all others: as many as a whole settlement has would do so for little.
+AT_ONCE = 2
+POSTINGS = "executemany of its postings alone, one transaction, through the driver"
+LEDGER = "the same with the transfers and accounts that they belong to"
+ALL = "the same with all it writes, settlements and letters too"
+
+
+async def measure(place: Place) -> list[Result]:
+    """Measure on PostgreSQL and SQLite."""
+    results = []
+    for kind, members in SIZES.items():
+        try:
+            results += await _on(place, kind, QUICK if place.quick else members)
+        except PostgresMissing as error:
+            what = f"settling a campaign of {members:,}, {kind}"
+            results.append(Result(12, what, POSTINGS, "s", missing=str(error)))
+    return results
+
+
+async def _on(place: Place, kind: str, members: int) -> list[Result]:
+    shards, width = CampaignPolicy().shards(SIZES[kind]), SHARDS // PART
+    ours: list[float] = []
+    theirs: list[dict[str, float]] = []
+    runs: list[Done] = []
+    async with place.ground.copy(kind, members) as crowd, place.ground.copy(kind, members) as bare:
+        # The first part warms both up.
+        for number in range(place.pairs(3) + 1):
+            first, last = number * width, (number + 1) * width
+            done = await asyncio.to_thread(work, "settle", crowd, shards_of(crowd, AT_ONCE, first, last))
+            rows = await asyncio.to_thread(posted.read, crowd.url, first, last)
+            taken = await asyncio.to_thread(posted.write, bare.url, rows)
+            runs.append(done)
+            if number:
+                ours.append(done.seconds)
+                theirs.append(taken)
+        rest = await asyncio.to_thread(work, "settle", crowd, shards_of(crowd, shards, last))
+        runs.append(rest)
+        checks = await _all_paid(crowd, runs)
+    async with place.ground.copy(kind, QUICK if place.quick else FEW) as crowd:
+        few = await asyncio.to_thread(work, "settle", crowd, shards_of(crowd, shards))
+    checks.append(flat(rest, rest.result.members, few, crowd.members))
+    return _results(kind, members, shards, ours, theirs, checks)
+
+
+def _results(
+    kind: str,
+    members: int,
+    shards: int,
+    ours: Sequence[float],
+    theirs: Sequence[dict[str, float]],
+    checks: list[Check],
+) -> list[Result]:
+    what = f"settling a campaign of {members:,}, {kind}"
+    note = (
+        f"{shards} shards at once; compared are parts of a sixteenth of the members, by {AT_ONCE} shards. "
+        "For each member a settlement, a letter, and a transfer with two postings for each reason to be "
+        "paid, with every key looked at."
+    )
+    compared = [
+        ("point_postings",),
+        ("point_accounts", "point_transfers", "point_postings"),
+        tuple(theirs[0]),
+    ]
+    postings, ledger, everything = (
+        [sum(taken[table] for table in tables) for taken in theirs] for tables in compared
+    )
+    own = list(ours)
+    return [
+        Result(12, what, POSTINGS, "s", own, postings, 2.5, True, checks, note),
+        Result(12, what, LEDGER, "s", own, ledger, at_most=True),
+        Result(12, what, ALL, "s", own, everything, at_most=True),
+    ]
+
+
+async def _all_paid(crowd: Crowd, runs: Sequence[Done]) -> list[Check]:
+    """Look for everybody's settlement, letter and points, and prove the ledger."""
+
+    def read(conn: Connection) -> tuple[int, int, int]:
+        settled = conn.execute(select(func.count()).select_from(settlements)).scalar_one()
+        told = conn.execute(select(func.count(mails.c.person_id.distinct()))).scalar_one()
+        held = select(func.sum(point_accounts.c.balance)).where(point_accounts.c.kind == "available")
+        return int(settled), int(told), int(conn.execute(held).scalar_one())
+
+    points = sum(run.result.points for run in runs)
+    async with Database.connect(crowd.url) as db:
+        settled, told, held = await db.read(read)
+        proofs = [await db.read(check) for check in CHECKS]
+    wrong = sum(proof.wrong for proof in proofs)
+    found = f"{settled:,} settled and {told:,} told of {crowd.members:,}; {points:,} owed, {held:,} held"
+    met = settled == told == crowd.members and points == held
+    examined = max(proof.examined for proof in proofs)
+    return [
+        Check("everybody is settled, paid and told once", found, met),
+        Check("the ledger is whole", f"{wrong:,} wrong of {examined:,} rows", wrong == 0),
+    ]
