@@ -31,7 +31,7 @@ ROWS = {
     14: "leaderboard",
     15: "one_each",
 }
-# On two idle cores (seconds); the whole is a quarter of an hour or two.
+# Estimated for two idle cores (seconds).
 USUALLY = {
     1: 60,
     2: 60,
