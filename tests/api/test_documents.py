@@ -226,7 +226,7 @@ async def test_a_body_without_an_announced_length_is_cut_off_too(lite: Api) -> N
 
 async def test_the_policy_says_how_large_and_how_many(lite: Api) -> None:
     small = VettingPolicy(intake=IntakePolicy(max_file_bytes=2048, max_files=2))
-    row = {"process": VETTING, "version": 2, "body": small.model_dump(mode="json"), "note": "x"}
+    row = {"process": VETTING.process, "version": 2, "body": small.model_dump(mode="json"), "note": "x"}
     await lite.execute(insert(policies).values(**row, created_at=datetime.now(UTC)))
     lin = await lite.user("lin")
     application_id = await draft_of(lin)
