@@ -1,6 +1,6 @@
 """The front page, the list of leaders, and the choice of language."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fastapi import APIRouter
 from sqlalchemy import Connection
@@ -17,9 +17,11 @@ from api.pages.visitors import visitor
 from api.pagination import PagingDep
 from api.schemas.ballots import BallotSummary, LeaderOut
 from api.schemas.campaigns import CampaignSummary
+from api.schemas.enrolments import MyCampaignOut
 from api.security import allow
 from api.security.gate import Actor
 from api.services import ballots, leaders
+from api.services.my_campaigns import mine
 from db.repositories import access, votes
 from domain.ballots import BallotStatus
 
@@ -36,17 +38,28 @@ class _Language(Input):
 
 @router.get("/")
 async def front(request: Request, parts: PartsDep) -> Response:
-    """Show what this community is, who leads it, and what is put to the vote."""
+    """Show what I have to do today, what this community does, who leads it, and what is put to the vote."""
     actor = await visitor(request)
     locale = reader_of(request, actor).locale
 
-    def read(conn: Connection) -> tuple[list[LeaderOut], list[BallotSummary], list[CampaignSummary]]:
+    def read(conn: Connection) -> _Front:
         groups = grouped(conn, locale, _SHOWN, ("running", "enrolling"))
-        under_way = [one for group in groups.values() for one in group]
-        return leaders.certified(conn, None, _SHOWN), _open_ballots(conn, actor), under_way
+        own = mine(conn, actor.person_id).items if actor is not None else []
+        known = {one.id for one in own}
+        others = [one for group in groups.values() for one in group if one.id not in known]
+        return _Front(own, others, _open_ballots(conn, actor), leaders.certified(conn, None, _SHOWN))
 
-    certified, open_ballots, under_way = await parts.db.read(read)
-    return page(request, "front", actor, leaders=certified, ballots=open_ballots, campaigns=under_way)
+    found = await parts.db.read(read)
+    return page(request, "front", actor, **found._asdict())
+
+
+class _Front(NamedTuple):
+    """What the front page shows; ``mine`` are the reader's own campaigns, ``campaigns`` the others."""
+
+    mine: list[MyCampaignOut]
+    campaigns: list[CampaignSummary]
+    ballots: list[BallotSummary]
+    leaders: list[LeaderOut]
 
 
 def _open_ballots(conn: Connection, actor: Actor | None) -> list[BallotSummary]:

@@ -75,14 +75,22 @@ class Reader:
             return ""
 
     def when(self, at: datetime) -> str:
-        """Return an instant with its time of day, in the reader's zone."""
-        return dates.format_datetime(at, "medium", tzinfo=ZoneInfo(self.time_zone), locale=self._babel)
+        """Return an instant with its time of day to the minute, in the reader's zone."""
+        zone = ZoneInfo(self.time_zone)
+        day = dates.format_date(at.astimezone(zone), "medium", locale=self._babel)
+        time = dates.format_time(at, "short", tzinfo=zone, locale=self._babel)
+        return str(dates.get_datetime_format("medium", locale=self._babel)).format(time, day)
 
     def day(self, at: datetime | date) -> str:
         """Return a calendar day, of an instant in the reader's zone."""
         if isinstance(at, datetime):
             at = at.astimezone(ZoneInfo(self.time_zone)).date()
         return dates.format_date(at, "long", locale=self._babel)
+
+    def weekdays(self) -> list[str]:
+        """Return the shortest names of the days of the week, Monday first."""
+        names = dates.get_day_names("narrow", "stand-alone", self._babel)
+        return [names[number] for number in range(7)]
 
     def span(self, until: datetime, now: datetime) -> str:
         """Return how far ``until`` is from ``now``: «in 3 days», «2 hours ago», «just now»."""

@@ -23,7 +23,7 @@ from api.problems import Problem
 from api.routes.campaigns import Manager
 from api.schemas.campaigns import ReviewIn
 from api.security.gate import Actor
-from api.services import amnesties, campaign_views
+from api.services import amnesties, campaign_desk, campaign_views
 from contracts.base import campaign_process_id
 from db.repositories import campaign_stories, campaigns, pool
 from domain.campaigns.invitations import PlanWarning, warning_text_id
@@ -42,22 +42,31 @@ _TABS: Final = (
     Status.PAUSED,
     Status.SETTLED,
 )
+_COUNTED: Final = _TABS[:-1]
 
 
 @router.get("")
 async def queue(
     request: Request, actor: Manager, parts: PartsDep, paging: PagingDep, status: str = ""
 ) -> Response:
-    """Show campaigns of one status; by default those that wait for approval."""
+    """Show campaigns of one status; by default those that wait for approval, who waits longest first."""
     chosen = Status(status) if status in {one.value for one in _TABS} else Status.IN_REVIEW
-    before = str(paging.after[0]) if paging.after else None
 
     def read(conn: Connection) -> Any:
-        rows = campaigns.listed(conn, [chosen], before=before, limit=paging.fetch)
-        return campaign_views.listed(conn, rows, actor.locale)
+        return campaign_desk.queue(conn, chosen, paging, actor.locale), campaigns.counted(conn, _COUNTED)
 
-    rows, cursor = paging.cut(await parts.db.read(read), lambda one: [one.id])
-    return page(request, "staff_campaigns", actor, rows=rows, cursor=cursor, tabs=_TABS, chosen=chosen)
+    found, counts = await parts.db.read(read)
+    return page(
+        request,
+        "staff_campaigns",
+        actor,
+        here="/staff/campaigns",
+        rows=found.items,
+        cursor=found.next_cursor,
+        tabs=_TABS,
+        chosen=chosen,
+        counts=counts,
+    )
 
 
 @router.get("/{campaign_id}")

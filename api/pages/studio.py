@@ -24,7 +24,7 @@ from api.parts import Parts
 from api.problems import Problem
 from api.routes.campaign_reports import csv_answer
 from api.routes.campaigns import Leader, LeaderOrStaff
-from api.schemas.campaigns import CampaignChanges, CampaignIn, CampaignOut
+from api.schemas.campaigns import CampaignChanges, CampaignIn, CampaignOut, CampaignSummary
 from api.security import allow
 from api.security.gate import Actor
 from api.services import campaign_drafts, campaign_reports, campaign_templates, campaign_views
@@ -34,7 +34,7 @@ from db.repositories.campaigns import NotEditable, Stale
 from domain.campaigns.invitations import PlanWarning, warning_text_id, warnings
 from domain.campaigns.plan import Board, CampaignPlan, Enrolment, InvitationMode, Proof
 from domain.campaigns.rewards import liability
-from domain.campaigns.terms import Status
+from domain.campaigns.terms import ENDED, Status, WaitingOn
 from domain.ids import new_id
 
 router = APIRouter(prefix="/studio")
@@ -42,13 +42,14 @@ router = APIRouter(prefix="/studio")
 Launcher = Annotated[Actor, allow.roles(*LAUNCHERS)]
 Step = Literal["pause", "resume", "extend", "cancel"]
 _LEAD: Final = timedelta(days=10)
+_GROUPS: Final = ("needs_me", "under_way", "with_staff", "over")
 
 
 @router.get("")
 async def mine(
     request: Request, actor: Annotated[Actor, allow.signed_in], parts: PartsDep, paging: PagingDep
 ) -> Response:
-    """Show the campaigns that I lead, newest first."""
+    """Show the campaigns that I lead: what needs me, is under way, waits for staff, is over."""
     before = str(paging.after[0]) if paging.after else None
 
     def read(conn: Connection) -> Any:
@@ -58,7 +59,20 @@ async def mine(
         return campaign_views.listed(conn, rows, actor.locale)
 
     shown, cursor = paging.cut(await parts.db.read(read), lambda one: [one.id])
-    return page(request, "studio", actor, cards=shown, cursor=cursor, launches=actor.has(*LAUNCHERS))
+    groups = {name: [one for one in shown if _group_of(one) == name] for name in _GROUPS}
+    return page(request, "studio", actor, groups=groups, cursor=cursor, launches=actor.has(*LAUNCHERS))
+
+
+def _group_of(campaign: CampaignSummary) -> str:
+    if campaign.waiting_on is WaitingOn.LEADER and campaign.status not in ENDED:
+        return "needs_me"
+    return (
+        "over"
+        if campaign.status in ENDED
+        else "with_staff"
+        if campaign.status is Status.IN_REVIEW
+        else "under_way"
+    )
 
 
 @router.get("/campaigns/new")

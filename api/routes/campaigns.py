@@ -28,7 +28,7 @@ from api.schemas.campaigns import (
 )
 from api.security import allow
 from api.security.gate import Actor
-from api.services import campaign_drafts, campaign_views, invitation_growth
+from api.services import campaign_desk, campaign_drafts, campaign_views, invitation_growth
 from api.services.campaign_views import PUBLIC, status_out
 from api.services.campaigns import LAUNCHERS, MANAGERS, CampaignService
 from contracts.campaigns import CampaignView
@@ -104,8 +104,8 @@ async def own(
 async def waiting(
     actor: Manager, db: DatabaseDep, paging: PagingDep, status: Status = Status.IN_REVIEW
 ) -> Page[CampaignSummary]:
-    """Return everybody's campaigns of one status, newest first; by default those that wait for approval."""
-    return await _page(actor, db, paging, [status], None)
+    """Return everybody's campaigns of one status; those that wait for approval by how long they wait."""
+    return await db.read(lambda conn: campaign_desk.queue(conn, status, paging, actor.locale))
 
 
 async def _page(

@@ -9,11 +9,14 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from api.dependencies import DatabaseDep
 from api.idempotency import Answer, OnceDep
 from api.inputs import Input, OneLine, TimeZone
 from api.paths import PREFIX
+from api.schemas.enrolments import MyCampaignsOut
 from api.security import allow
 from api.security.gate import Actor
+from api.services.my_campaigns import mine
 from db.repositories import access
 from domain.people import Role
 
@@ -73,6 +76,12 @@ def me_of(actor: Actor) -> Me:
 async def show(actor: Annotated[Actor, allow.signed_in]) -> Me:
     """Return the signed-in person."""
     return me_of(actor)
+
+
+@router.get("/enrolments", summary="The campaigns that I take part in")
+async def enrolled(actor: Annotated[Actor, allow.signed_in], db: DatabaseDep) -> MyCampaignsOut:
+    """Return those that are not over, and what is to be done next in each."""
+    return await db.read(lambda conn: mine(conn, actor.person_id))
 
 
 @router.patch("", summary="Change my record", response_model=Me)

@@ -98,8 +98,9 @@ class CampaignStatusOut(BaseModel):
 
 
 class CampaignSummary(CampaignStatusOut):
-    """A campaign in a list."""
+    """A campaign in a list; ``now`` is its own time."""
 
+    now: datetime
     title: str
     summary: str
     template: str
@@ -109,7 +110,7 @@ class CampaignSummary(CampaignStatusOut):
 
 
 class CampaignOut(CampaignSummary):
-    """A whole campaign; ``liability`` is the most that its plan can pay (points), ``now`` its own time."""
+    """A whole campaign; ``liability`` is the most that its plan can pay (points)."""
 
     description: str
     task: str
@@ -119,7 +120,6 @@ class CampaignOut(CampaignSummary):
     edit_version: int
     editable: bool
     reminder_hours: list[int]
-    now: datetime
     created_at: datetime
 
 

@@ -131,8 +131,8 @@ class MyDay(BaseModel):
 class TodayOut(BaseModel):
     """A member's own place in a campaign. ``day`` is 0 before the start; instants are the campaign's own.
 
-    ``missed_days`` can still be made up. ``points_so_far`` are paid at the settlement; ``rank`` is the
-    place on the board of days, null for who is not on it.
+    ``missed_days`` can still be made up. ``points_so_far`` are paid at the settlement; ``friends`` are those
+    who came by an invitation and stayed; ``rank`` is the place on the board of days, null without one.
     """
 
     campaign_id: str
@@ -149,10 +149,46 @@ class TodayOut(BaseModel):
     missed_days: list[int]
     cards_left: int
     points_so_far: int
+    friends: int
     rank: int | None
     reminder_hour: int | None
     certificate_code: str | None
     days: list[MyDay]
+
+
+class NextStep(StrEnum):
+    """What a member has to do next in a campaign, or waits for."""
+
+    CHECK_IN = "check_in"
+    REST_TODAY = "rest_today"
+    DONE_TODAY = "done_today"
+    WAIT_FOR_A_PLACE = "wait_for_a_place"
+    WAIT_FOR_THE_START = "wait_for_the_start"
+    WAIT_FOR_RESUMING = "wait_for_resuming"
+    WAIT_FOR_POINTS = "wait_for_points"
+
+
+class MyCampaignOut(BaseModel):
+    """A campaign that the reader takes part in. ``friends`` came and stayed; instants are its own."""
+
+    id: str
+    title: str
+    status: Status
+    place: Place
+    next_step: NextStep
+    day: int
+    length_days: int
+    starts_at: datetime | None
+    closes_at: datetime | None
+    now: datetime
+    streak: int
+    friends: int
+
+
+class MyCampaignsOut(BaseModel):
+    """The campaigns that the reader takes part in and that are not over; those to check in to come first."""
+
+    items: list[MyCampaignOut]
 
 
 class BoardLine(BaseModel):

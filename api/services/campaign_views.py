@@ -61,6 +61,7 @@ def _summary_fields(row: Row[Any], members: int, locale: str) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in _STATUS_FIELDS},
         "if_nothing_happens_text": _next(locale, row.if_nothing_happens),
+        "now": process_now(row),
         "title": row.title,
         "summary": row.summary,
         "template": row.template,
@@ -92,7 +93,6 @@ def whole(conn: Connection, campaign_id: str, actor: Actor) -> CampaignOut | Non
         edit_version=row.edit_version,
         editable=own and row.status == Status.DRAFT.value,
         reminder_hours=_reminder_hours(conn, row),
-        now=process_now(row),
         created_at=row.created_at,
     )
 

@@ -131,6 +131,7 @@ def today(conn: Connection, campaign_id: str, person_id: str) -> TodayOut:
         missed_days=list(made_up_later),
         cards_left=max(0, rules.plan.make_up.cards - member.make_ups_used),
         points_so_far=_points_so_far(rules, member),
+        friends=member.friends_activated,
         rank=rank[0] if rank else None,
         reminder_hour=member.reminder_hour,
         certificate_code=certificates.code_of(conn, campaign_id, person_id),

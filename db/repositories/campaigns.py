@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from contracts.base import campaign_process_id
 from contracts.campaigns import RecordInput, RecordResult, view_of
@@ -130,6 +130,26 @@ def listed(
     if before is not None:
         found = found.where(campaigns.c.id < before)
     return list(conn.execute(found.order_by(campaigns.c.id.desc()).limit(limit)))
+
+
+def in_line(conn: Connection, after: tuple[datetime, str] | None = None, limit: int = 50) -> list[Row[Any]]:
+    """Return campaigns that wait for approval, who waits longest first, after that (waiting since, id)."""
+    found = _with_leader().where(campaigns.c.status == Status.IN_REVIEW.value)
+    since = campaigns.c.waiting_since
+    if after is not None:
+        found = found.where(or_(since > after[0], and_(since == after[0], campaigns.c.id > after[1])))
+    return list(conn.execute(found.order_by(since, campaigns.c.id).limit(limit)))
+
+
+def counted(conn: Connection, statuses: Sequence[Status]) -> dict[Status, int]:
+    """Return how many campaigns there are of each of ``statuses``."""
+    found = (
+        select(campaigns.c.status, func.count())
+        .where(campaigns.c.status.in_([status.value for status in statuses]))
+        .group_by(campaigns.c.status)
+    )
+    numbers: dict[str, int] = {row[0]: row[1] for row in conn.execute(found)}
+    return {status: numbers.get(status.value, 0) for status in statuses}
 
 
 def timeline_of(conn: Connection, campaign_id: str) -> list[Row[Any]]:

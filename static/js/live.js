@@ -14,8 +14,13 @@ function inUse(part) {
   return touched.has(part) || "typed" in part.dataset || part.contains(document.activeElement);
 }
 
+// The keys of forms are new each time, and nothing that anybody sees.
+function shown(part) {
+  return part.innerHTML.replace(/(name="once" value=")[^"]*/g, "$1");
+}
+
 function replace(part, fresh) {
-  if (!fresh || part.innerHTML === fresh.innerHTML) return true;
+  if (!fresh || shown(part) === shown(fresh)) return true;
   if (inUse(part)) return false;
   const open = [...part.querySelectorAll("details")].map((details) => details.open);
   part.replaceChildren(...fresh.childNodes);

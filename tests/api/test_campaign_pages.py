@@ -142,7 +142,7 @@ async def test_a_missed_day_is_made_up_with_a_card(api: Api) -> None:
     done = await send(ann, f"{path}/check-ins", note=NOTE, makeup_for_day="2")
     assert done.headers["location"] == f"{path}/me?done=made_up"
     text = await look(ann, f"{path}/me")
-    assert '<li class="made_up"' in text
+    assert '<li class="made_up on' in text
     assert '<option value="2">' not in text
     refused = await send(ann, f"{path}/check-ins", 409, note=NOTE + " Again.", makeup_for_day="2")
     assert 'role="alert"' in refused.text

@@ -145,7 +145,7 @@ async def test_the_page_of_the_tree_needs_no_script(api: Api) -> None:
     friends = await bring(campaign, ann, 12)
     await bring(campaign, friends[0])
     text = await look(page, path)
-    assert text.count("<details") == 3  # the funnel's two tables, and ann's branch
+    assert text.count("<details") == 4  # the person's menu, the funnel's two tables, and ann's branch
     assert en("page.tree.all", number=12) in text
     assert 'aria-labelledby="funnel-words"' in text
     [further] = re.findall(rf"{path}\?parent=([0-9a-f-]+)\">1 friend", text)
