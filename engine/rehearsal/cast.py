@@ -20,8 +20,9 @@ from db.repositories import (
     invitation_codes,
     invitation_doubts,
     people,
+    pictures,
 )
-from db.repositories.check_ins import CheckIn, Taken
+from db.repositories.check_ins import CheckedIn, CheckIn, Taken
 from db.repositories.enrolments import Entry, Newcomer
 from db.repositories.people import NewPerson
 from db.tables.campaigns import enrolments as places
@@ -33,10 +34,12 @@ from domain.campaigns.members import Place
 from domain.campaigns.plan import Proof
 from domain.campaigns.rehearsal import Character
 from domain.campaigns.streaks import make_up_days
+from domain.ids import new_id
 from engine.campaign_driver import CampaignDriver
 
 HOST: Final = "rehearsal.invalid"
 LINK: Final = "https://notes.rehearsal.invalid/{number}"
+PICTURE_TYPE: Final = "image/png"
 LONG_AGO: Final = timedelta(days=400)
 BETWEEN_JOINS: Final = timedelta(minutes=10)
 MOST_PEOPLE: Final = 3
@@ -240,18 +243,20 @@ class Cast:
         if not asked:
             return
         given = [check_in for check_in, _ in asked]
-        found = await self.campaign.db.write(lambda conn: check_ins.check_in(conn, given, datetime.now(UTC)))
+        found = await self.campaign.db.write(lambda conn: _handed_in(conn, given))
         for (_, note), taken in zip(asked, found, strict=True):
             note(taken.outcome)
 
     def _one(self, one: Player, day: int, *, makes_up: int | None = None, again: bool = False) -> CheckIn:
-        needed = self.plan.requirement
-        text = link = None
+        needed, number = self.plan.requirement, day + 1000 * again
+        text, link, picture = "", None, None
         if Proof.NOTE in needed.proofs:
-            text = rehearsal.note(day + 1000 * again, needed.min_note_characters)
+            text = rehearsal.note(number, needed.min_note_characters)
+        elif Proof.LINK in needed.proofs:
+            link = LINK.format(number=number)
         else:
-            link = LINK.format(number=day + 1000 * again)
-        return CheckIn(self.campaign.id, one.id, note=text or "", link=link, makes_up=makes_up)
+            picture = new_id()
+        return CheckIn(self.campaign.id, one.id, note=text, link=link, makes_up=makes_up, picture_id=picture)
 
     def _expected(self, one: Player, day: int, *, card: bool) -> Noted:
         def note(outcome: StrEnum) -> None:
@@ -293,3 +298,29 @@ class Cast:
         ]
         for missed in made[: self.plan.make_up.cards - one.cards]:
             yield self._one(one, day, makes_up=missed), self._expected(one, missed, card=True)
+
+
+def _handed_in(conn: Connection, given: list[CheckIn]) -> list[CheckedIn]:
+    """Check in, each with its picture if it names one; no file lies behind it."""
+    now = datetime.now(UTC)
+    if not any(one.picture_id for one in given):
+        return check_ins.check_in(conn, given, now)
+    return [_with_picture(conn, one, now) for one in given]
+
+
+def _with_picture(conn: Connection, one: CheckIn, now: datetime) -> CheckedIn:
+    if one.picture_id is not None:
+        pictures.add(
+            conn,
+            picture_id=one.picture_id,
+            campaign_id=one.campaign_id,
+            person_id=one.person_id,
+            media_type=PICTURE_TYPE,
+            size=1,
+            storage_name=one.picture_id,
+            now=now,
+        )
+    (done,) = check_ins.check_in(conn, [one], now)
+    # What was refused leaves its picture behind, and only so many of them may lie about.
+    pictures.sweep(conn, now + BETWEEN_JOINS, 1)
+    return done

@@ -146,7 +146,7 @@ async def what_came_of_it(campaign: Campaign) -> list[Any]:
         row["person_id"]: tuple(
             value
             for name, value in row.items()
-            if name not in ("campaign_id", "person_id", "certificate_code", "settled_at")
+            if name in ("days_done", "completed") or name.endswith("_points")
         )
         for row in await campaign.rows(
             select(settlement_rows).where(settlement_rows.c.campaign_id == campaign.id)

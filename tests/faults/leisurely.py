@@ -1,11 +1,14 @@
 """A worker of campaigns that takes its time: bulk work in small pages, and a rest after every commit.
 
-A few hundred members then last for a second or more, so that a kill falls into the middle of them.
+A few hundred members then last for a second or more, so that a kill falls into the middle of them. While
+the file ``held_by`` exists it goes no further than its next commit: what was killed can be started again
+without the work coming to its end meanwhile.
 """
 
 import asyncio
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -22,16 +25,24 @@ PAGE = 4
 REST_SECONDS = 0.04
 
 
-class LeisurelyDatabase(Database):
-    """The database; after each write its caller rests."""
+def held_by(ready_file: Path) -> Path:
+    """Return the file that holds the worker which says by ``ready_file`` that it is ready."""
+    return ready_file.with_suffix(".hold")
 
-    def __init__(self, url: str) -> None:
+
+class LeisurelyDatabase(Database):
+    """The database; after each write its caller rests, and waits while it is held."""
+
+    def __init__(self, url: str, hold: Path) -> None:
         opened = Database.connect(url)
         super().__init__(opened._runner)
+        self._hold = hold
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         value = await super().write(fn)
         await asyncio.sleep(REST_SECONDS)
+        while self._hold.exists():  # noqa: ASYNC110 - another process holds it
+            await asyncio.sleep(REST_SECONDS)
         return value
 
 
@@ -39,14 +50,14 @@ async def _serve() -> None:
     settings = load_settings()
     client = await connect(settings)
     queue = task_queue(settings.task_queue_prefix, CAMPAIGN_QUEUE)
-    stop = asyncio.Event()
+    stop, ready = asyncio.Event(), settings.ready_file
+    assert ready is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with (
-        LeisurelyDatabase(settings.database_url) as db,
+        LeisurelyDatabase(settings.database_url, held_by(ready)) as db,
         campaign_worker(client, db, queue, page=PAGE, small_page=PAGE),
     ):
-        if settings.ready_file is not None:
-            settings.ready_file.touch()
+        ready.touch()
         await stop.wait()
 
 

@@ -36,6 +36,7 @@ from domain.points import PaymentReason
 from engine.temporal_client import connect
 from engine.timeskip import TimeSkippingError, process_now
 from settings import Settings
+from tests.faults.leisurely import held_by
 from tests.faults.processes import Nursery
 from tests.faults.world import PATIENCE_SECONDS, Patient, World, world
 from tests.support.campaign_case import DAY, CampaignCase
@@ -126,14 +127,18 @@ class Story:
     async def strike(self, victim: str, work: Work, share: float) -> None:
         """Kill ``victim`` once so much of ``work`` is done, prove that it is not all, and start it again."""
         await self._until(work, round(work.whole * share))
+        before = await self._done(work)
+        await self.here.kill(victim)
+        # However long the start takes, there is work left for the next to be killed in.
+        assert self.here.worker.ready_file is not None
+        hold = held_by(self.here.worker.ready_file)
+        hold.touch()
         if victim == "postgres":
-            before = await self._done(work)
-            await self.here.kill(victim)
             await self._is_told()
         else:
-            await self.here.kill(victim)
             before = await self._done(work)
         await self.here.start(victim)
+        hold.unlink()
         assert 0 < before < work.whole, f"{victim}: {before} of {work.whole} were done"
         self.landed.append((victim, before, work.whole))
         await self.none_lost()

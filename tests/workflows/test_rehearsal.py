@@ -68,6 +68,20 @@ async def test_a_whole_rehearsal_leaves_no_trace_and_tells_the_same_again(
     check(first)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("proof", ["link", "picture"])
+async def test_every_kind_of_proof_can_be_rehearsed(
+    proof: str, temporal_client: Client, sqlite_url: str, task_queue: str, tmp_path: Path
+) -> None:
+    requirement = {"proofs": [proof], "min_note_characters": 20}
+    directory = tmp_path / "rehearsals"
+    async with rehearsing(sqlite_url, temporal_client, task_queue, directory=directory) as here:
+        forecast = await performed(here, requirement=requirement)
+    assert forecast.outcome.check_ins > 0
+    assert forecast.outcome.let_through == 0
+    assert set(forecast.outcome.refused) == {"already_checked_in", "make_up_day_not_over", "proof_missing"}
+
+
 def check(forecast: Forecast) -> None:
     """What must hold of every forecast, and what this behaviour makes certain."""
     outcome, plan = forecast.outcome, plan_of()
