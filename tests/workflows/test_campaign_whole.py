@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ from domain.campaigns.calendar import day_opens
 from domain.campaigns.terms import Status
 from tests.support.campaign_case import DAY, CampaignCase
 from tests.workflows import whole_invitations
+from tests.workflows.whole_community import Community
 from tests.workflows.whole_invitations import Circle
 from worker import campaign_worker
 
@@ -70,7 +71,10 @@ class Story:
     draw: random.Random
     members: list[Member]
     circle: Circle
+    community: Community
     length: int = 30
+    paused: int = 0
+    cancelled: bool = False
     rest: set[int] = field(default_factory=set)
 
     async def enrol(self, day: int) -> None:
@@ -80,6 +84,7 @@ class Story:
         def write(conn: Any) -> None:
             for one in coming:
                 self.circle.enrol(conn, one.id, today)
+                self.community.enrol(conn, one.id)
 
         await self.case.db.write(write)
 
@@ -104,6 +109,8 @@ class Story:
             for person_id in leaving:
                 enrolments.leave(conn, self.case.id, person_id, datetime.now(UTC))
             self.circle.live(conn, day)
+            here = [one.person_id for one in asked if one.makes_up is None]
+            self.community.live(conn, day, here)
 
         await self.case.db.write(write)
         self.circle.close({one.id: len(one.done) for one in self.members})
@@ -136,13 +143,15 @@ class Story:
         return best
 
     def completed(self, one: Member) -> bool:
+        if self.cancelled:
+            return False
         needed = self.required(one)
         # 80 % in whole numbers, rounded up.
         return len(one.done & set(needed)) * 10 >= len(needed) * 8
 
     def prizes(self) -> dict[str, int]:
         paid: dict[str, int] = {}
-        staying = [one for one in self.members if not one.left]
+        staying = [one for one in self.members if not (one.left or self.cancelled)]
         for value, places in ((lambda one: len(one.done), [500, 300]), (self.best_streak, [200])):
             scores = sorted({value(one) for one in staying}, reverse=True)
             place = 1
@@ -171,6 +180,11 @@ class Story:
             )
         return owed
 
+    def ends(self) -> datetime:
+        """When it ended: at noon of its last day if cancelled, else at four in the night that follows."""
+        day = self.length + self.paused
+        return self.community.instant(day - 1, 12) if self.cancelled else self.community.instant(day, 4)
+
 
 @asynccontextmanager
 async def told(client: Client, url: str, queue: str, seed: int, **changes: Any) -> AsyncIterator[Story]:
@@ -186,7 +200,9 @@ async def told(client: Client, url: str, queue: str, seed: int, **changes: Any) 
             )
             for person_id in case.members
         ]
-        story = Story(case, draw, members, Circle(case, random.Random(seed)))
+        circle, community = Circle(case, random.Random(seed)), Community(case, random.Random(seed))
+        story = Story(case, draw, members, circle, community)
+        await community.gather()
         await case.submit()
         assert (await case.review()).status in (Status.SCHEDULED, Status.ENROLLING)
         await case.skip_to(day_opens(case.plan, 1) - DAY)
@@ -218,6 +234,8 @@ async def check(story: Story) -> None:
     }
     report = (await case.rows(select(campaign_reports.c.figures)))[0]["figures"]
     staying = [one for one in story.members if not one.left]
+    assert report["cancelled"] == story.cancelled
+    assert report["days_run"] == story.length
     assert report["members"] == len(staying)
     assert report["left"] == len(story.members) - len(staying)
     assert report["completed"] == sum(story.completed(one) for one in staying)
@@ -230,6 +248,8 @@ async def check(story: Story) -> None:
         day: sum(day in one.done for one in story.members) for day in range(1, story.length + 1)
     }
     assert sum(report["paid"][kind] for kind in kinds) == sum(owed.values())
+    newcomers = sum(friend.new for friend in story.circle.friends.values())
+    story.community.check(report, story.ends(), newcomers)
     story.circle.check(report["growth"], set(owed), len(story.members))
     days = await case.rows(select(campaign_days))
     assert all(day["active"] == day["checked_in"] + day["missed"] for day in days)
@@ -255,7 +275,7 @@ async def test_the_same_with_a_pause_and_an_extension(
 ) -> None:
     """Paused for a week on day 10, so that weekdays stay what they were; four days longer from day 20 on."""
     async with told(temporal_client, postgres_url, task_queue, 2) as story:
-        story.length = 34
+        story.length, story.paused = 34, 7
         story.rest = sundays(story)
         await run(story, 1, 9)
         await story.case.pause()
@@ -264,6 +284,20 @@ async def test_the_same_with_a_pause_and_an_extension(
         await run(story, 10, 19)
         await story.case.extend(4)
         await run(story, 20, 34)
+        await check(story)
+
+
+async def test_the_same_when_it_is_cancelled_at_noon_of_a_day(
+    temporal_client: Client, sqlite_url: str, task_queue: str
+) -> None:
+    """What was earned until then is paid, on the thirteenth day; nobody has completed it or won."""
+    async with told(temporal_client, sqlite_url, task_queue, 4) as story:
+        story.length, story.cancelled = 13, True
+        story.rest = sundays(story)
+        await run(story, 1, 12)
+        await story.live(13)
+        await story.case.skip(timedelta(hours=8))
+        await story.case.cancel()
         await check(story)
 
 
