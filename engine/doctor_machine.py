@@ -1,15 +1,18 @@
-"""The doctor's look at the machine: Python, packages, disk, fonts."""
+"""The doctor's look at the machine: Python, packages, disk, fonts, a Temporal program for rehearsals."""
 
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.cache import writable
 from engine.errors import EngineError
 from engine.findings import Finding, fail, ok, warn
+from engine.temporal_binary import OLDEST_SERVER, at_hand
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements" / "runtime.txt"
 OLDEST_PYTHON = (3, 11)
@@ -25,7 +28,13 @@ FONT_DIRECTORIES = (
 
 def check_machine(data_dir: Path) -> list[Finding]:
     """Check what Kameng needs of the machine itself; `data_dir` is created if it is not there."""
-    return [check_python(), check_packages(), *check_data_dir(data_dir), check_fonts()]
+    return [
+        check_python(),
+        check_packages(),
+        *check_data_dir(data_dir),
+        check_fonts(),
+        check_rehearsals(os.environ),
+    ]
 
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
@@ -84,3 +93,13 @@ def check_fonts() -> Finding:
     if has_chinese_font():
         return ok("fonts", "Chinese can be drawn")
     return warn("fonts", "no font with Chinese glyphs", "on Debian or Ubuntu: apt install fonts-noto-cjk")
+
+
+def check_rehearsals(environ: Mapping[str, str]) -> Finding:
+    """Check that a worker here could rehearse campaigns: each is carried out on a server of its own."""
+    found = at_hand(environ)
+    if found is None:
+        version = ".".join(map(str, OLDEST_SERVER))
+        advice = f"where a worker runs, put a temporal program on PATH whose server is {version} or newer"
+        return warn("rehearsals", "no Temporal program here: workers cannot rehearse campaigns", advice)
+    return ok("rehearsals", f"{found.path}, {found.origin}")

@@ -2,16 +2,12 @@
 
 import asyncio
 import os
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis.errors import Unsatisfiable
@@ -30,6 +26,7 @@ from db.repositories import access, people
 from db.repositories.people import NewPerson
 from domain.people import Role
 from settings import Settings
+from tests.support.served import Served
 
 MANY = {GenerationMode.POSITIVE: 5, GenerationMode.NEGATIVE: 8}
 FEW = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 5}
@@ -43,28 +40,6 @@ NAMES = (
 
 # Two that are no JSON; and one that has to say 503, because no worker runs here.
 LEFT_OUT = {"/metrics", "/docs", "/readyz"}
-
-
-class Served:
-    """The API on a port, in a thread, as people reach it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
-
-    def __enter__(self) -> "Served":
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive()
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
 
 
 @pytest.fixture
@@ -151,7 +126,7 @@ def test_nothing_that_fits_or_does_not_breaks_it(reachable: Settings) -> None:
     load_all_checks()
     person = everybody(reachable.database_url)
     failures, walked = [], 0
-    with Served(reachable) as served:
+    with Served(create_app(reachable)) as served:
         for operation in operations(served.url):
             # Signing out is among the operations: each gets a session of its own.
             secret = session_of(reachable.database_url, person)

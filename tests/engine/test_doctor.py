@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,9 @@ def test_the_machine(tmp_path: Path) -> None:
         "fastapi==0.0.1 \\\n    --hash=sha256:00\nonly-elsewhere==1 ; sys_platform == 'win32' \\\n"
     )
     assert doctor_machine.check_packages(lock).text == "not as locked: fastapi"
+    bare = {"PATH": "", "XDG_CACHE_HOME": str(tmp_path)}
+    assert doctor_machine.check_rehearsals(bare).level is Level.WARN
+    assert doctor_machine.check_rehearsals(os.environ).level is Level.OK
     (tmp_path / "file").touch()
     assert doctor_machine.check_data_dir(tmp_path / "file" / "data")[0].level is Level.FAIL
 
