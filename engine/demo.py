@@ -72,15 +72,21 @@ class Narrator:
     def report(self, report: Mapping[str, Any]) -> None:
         """Print the report of a campaign as a table."""
         table = Table(title=self.words("report"), title_justify="left", show_header=False)
-        table.add_column(no_wrap=True)
+        table.add_column()
         table.add_column(justify="right", no_wrap=True)
         paid = report["paid"]
         table.add_row(self.words("report_members"), f"{report['members']} ({report['left']})")
         table.add_row(self.words("report_completed"), f"{report['completed']} ({report['completion']:.0%})")
         table.add_row(self.words("report_retention"), f"{report['retention']:.0%}")
         table.add_row(self.words("report_check_ins"), str(report["check_ins"]))
-        kinds = " + ".join(str(paid[kind]) for kind in ("check_in", "streak", "completion", "rank"))
+        kinds = " + ".join(
+            str(paid[kind]) for kind in ("check_in", "streak", "completion", "rank", "invitation")
+        )
         table.add_row(self.words("report_paid"), f"{paid['total']} = {kinds}")
+        steps = {step["step"]: step for step in report["growth"]["steps"]}
+        joined, active = steps["joined"], steps["activated"]["reached"]
+        table.add_row(self.words("report_friends"), f"{joined['reached']} ({active}; {joined['rejected']})")
+        table.add_row(self.words("report_k"), f"{report['growth']['k']['value']:.2f}")
         self.console.print(table)
 
 

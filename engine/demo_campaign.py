@@ -1,6 +1,7 @@
 """The demo's second story: a campaign of thirty days, from its plan to its report, in skipped time.
 
-Most members are eager, some tire, some leave, and some try what is not allowed. Who does what is drawn by
+Two in five come by the invitation of a friend. Most members are eager, some tire, some leave, and some try
+what is not allowed. Who does what is drawn by
 a fixed seed, so that the story is the same each time; the engine's answers are checked, never assumed.
 """
 
@@ -23,6 +24,12 @@ AT_ONCE: Final = 16
 POOL_SHARE: Final = 2
 CHEAT_SHARE: Final = 0.05
 QUIT_SHARE: Final = 0.1
+INVITED_SHARE: Final = 0.4
+FRIENDS_EACH: Final = 3
+GREEDY_FRIENDS: Final = 6
+"""So many friends from one address are more than a household: staff look at them."""
+NEW_DAYS: Final = 20
+"""Too new to vote about the applicant of the first story, whose ballot few would answer otherwise."""
 SEED: Final = 20260301
 
 
@@ -41,7 +48,7 @@ async def add_members(db: Database, number: int) -> list[str]:
     now = datetime.now(UTC)
     emails = [f"walker{index:03d}@{HOST}" for index in range(number)]
     rows = [
-        people.NewPerson(email, f"示例·学员{index:03d}", "zh-CN", "Asia/Shanghai", now - 40 * DAY)
+        people.NewPerson(email, f"示例·学员{index:03d}", "zh-CN", "Asia/Shanghai", now - NEW_DAYS * DAY)
         for index, email in enumerate(emails)
     ]
     await db.write(lambda conn: people.create_many(conn, rows, now) and None)
@@ -59,6 +66,7 @@ class CampaignStory:
         self.id = ""
         self.participants: list[Participant] = []
         self.refused: Counter[str] = Counter()
+        self.doubtful = 0
         self.report: dict[str, Any] = {}
         self._draw = random.Random(SEED)
 
@@ -90,7 +98,6 @@ class CampaignStory:
         draft = await self.leader.post("/campaigns", {"template": "learning_plan", "starts_on": starts_on})
         self.id = draft["id"]
         plan = draft["plan"] | {"length_days": self.days, "capacity": members}
-        plan["invitations"] = draft["plan"]["invitations"] | {"mode": "off"}
         changed = await self.leader.patch(self.path, {"plan": plan}, version=draft["edit_version"])
         handed_in = await self.leader.post(f"{self.path}/submit")
         expect(handed_in["status"] == "in_review", f"the campaign is {handed_in['status']}")
@@ -119,18 +126,49 @@ class CampaignStory:
         self._say(approved["waiting_since"], "manager", "campaign_approved", reserved=liability)
 
     async def _enrol(self, emails: list[str]) -> None:
-        for email in emails:
-            eagerness = self._draw.choice([1.0, 0.97, 0.9, 0.6, 0.25])
-            leaves_on = self._draw.randint(3, self.days) if self._draw.random() < QUIT_SHARE else 0
-            visitor = await self.door.by_name(email)
-            cheats = self._draw.random() < CHEAT_SHARE
-            self.participants.append(Participant(visitor, eagerness, leaves_on, cheats))
-        await self._at_once(one.visitor.post(f"{self.path}/enrolments") for one in self.participants)
+        self.participants = [await self._participant(email) for email in emails]
+        friends = round(len(emails) * INVITED_SHARE)
+        first, later = self.participants[friends:], self.participants[:friends]
+        await self._at_once(one.visitor.post(f"{self.path}/enrolments") for one in first)
+        await self._invite(first, later)
         show = await self._show()
         expect(show["members"] == len(emails), f"{show['members']} members are in")
-        self._say(show["now"], "members", "campaign_enrolled", count=len(emails))
+        self._say(show["now"], "members", "campaign_enrolled", count=len(first), invited=len(later))
+        await self._judge()
         begins = datetime.fromisoformat(show["starts_at"]) - datetime.fromisoformat(show["now"])
         await self._skip(begins + timedelta(minutes=5))
+
+    async def _participant(self, email: str) -> Participant:
+        eagerness = self._draw.choice([1.0, 0.97, 0.9, 0.6, 0.25])
+        leaves_on = self._draw.randint(3, self.days) if self._draw.random() < QUIT_SHARE else 0
+        visitor = await self.door.by_name(email)
+        return Participant(visitor, eagerness, leaves_on, self._draw.random() < CHEAT_SHARE)
+
+    async def _invite(self, inviters: list[Participant], friends: list[Participant]) -> None:
+        """Let every friend come by a personal code: up to three of one inviter, more of one who is greedy."""
+        waiting = list(friends)
+        many = GREEDY_FRIENDS if len(friends) > 2 * GREEDY_FRIENDS else FRIENDS_EACH
+        for one in inviters[: len(friends)]:
+            mine, waiting = waiting[:many], waiting[many:]
+            if mine:
+                given = await one.visitor.post(f"{self.path}/invitations", {"channel": "link"})
+                code = {"invite_code": given["code"]}
+                await self._at_once(friend.visitor.post(f"{self.path}/enrolments", code) for friend in mine)
+            many = self._draw.randint(1, FRIENDS_EACH)
+
+    async def _judge(self) -> None:
+        """Let staff look at the friends about whom there are doubts, and count none of them."""
+        staff = await self.door.by_name(f"{ADMIN}@{HOST}")
+        doubtful = "/staff/invitations/doubtful"
+        cases = (await staff.get(doubtful))["items"]
+        expect({case["campaign_id"] for case in cases} <= {self.id}, "the doubts are about another campaign")
+        for case in cases:
+            body = {"decision": "reject", "note": self.teller.words("invitation_rejected")}
+            done = await staff.post(f"{doubtful}/{case['id']}/decision", body)
+            expect(done == {"outcome": "rejected", "points": 0}, f"the decision says {done}")
+        self.doubtful = len(cases)
+        if cases:
+            self._say(None, "manager", "invitations_doubtful", count=len(cases))
 
     async def _live(self, day: int) -> None:
         show = await self._show()
@@ -187,5 +225,8 @@ class CampaignStory:
         pool = await staff.get("/staff/pool")
         expect(pool["promised"] == 0, f"{pool['promised']} points are still promised")
         self._say(show["now"], "process", "campaign_settled", paid=paid, left=show["reserved"] - paid)
+        reached = {step["step"]: step["reached"] for step in self.report["growth"]["steps"]}
+        counted, friends = reached["activated"], reached["joined"]
+        expect(0 < counted <= friends - self.doubtful, f"{counted} of {friends} friends count")
         if self.refused:
             self._say(show["now"], "process", "campaign_cheats", count=self.refused.total())

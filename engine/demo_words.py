@@ -27,7 +27,18 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "记入赞助后批准，从资源池预留 {reserved} 积分",
         "books a sponsorship and approves; {reserved} points are reserved from the pool",
     ),
-    "campaign_enrolled": ("{count} 人报名", "enrol ({count})"),
+    "campaign_enrolled": (
+        "{count} 人自己报名，{invited} 人凭朋友的邀请码加入",
+        "enrol: {count} by themselves, {invited} by the code of a friend",
+    ),
+    "invitations_doubtful": (
+        "查看可疑邀请：同一地址来了 {count} 位“朋友”，都不算数",
+        "looks at doubtful invitations: {count} “friends” from one address; none of them counts",
+    ),
+    "invitation_rejected": (
+        "来自同一地址，人数超过一家人。",
+        "All from one address, and more than a household.",
+    ),
     "campaign_day": ("第 {day} 天：{active} 人中 {done} 人打卡", "day {day}: {done} of {active} check in"),
     "campaign_note": (
         "第 {day} 天的学习笔记，编号 {number}：今天读完一章，记下三个要点和一个问题。",
@@ -47,9 +58,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "report_retention": ("留存（最后七天仍在打卡）", "retention (checked in within the last seven days)"),
     "report_check_ins": ("打卡次数", "check-ins"),
     "report_paid": (
-        "发放积分（打卡、连续、完成、排名）",
-        "points paid (check-ins, streaks, completion, ranks)",
+        "发放积分（打卡、连续、完成、排名、邀请）",
+        "points paid (check-ins, streaks, completion, ranks, invitations)",
     ),
+    "report_friends": (
+        "受邀加入（其中活跃、可疑未计）",
+        "joined by invitation (became active; rejected as doubtful)",
+    ),
+    "report_k": ("K 因子：每位成员带来的活跃朋友", "K-factor: active friends for each member"),
     "applicant": ("申请人 林一", "Lin Yi, applicant"),
     "reviewer": ("审核员 {name}", "{name}, reviewer"),
     "members": ("成员", "members"),

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from rich.console import Console
 
-from engine import demo_story
+from domain.policy import VotePolicy
+from engine import demo_campaign, demo_story
 from engine.demo import Narrator, language_of, tell_stories
 from engine.demo_words import WORDS
 from engine.errors import EngineError
@@ -50,11 +51,17 @@ def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -
         assert step in told.stdout
     assert told.stdout.count("questions answered in time") == 8
     assert "is certified for: reading" in told.stdout
+    assert "7 by themselves, 5 by the code of a friend" in told.stdout
     assert "of 12 check in" in told.stdout
     assert "go back to the pool" in told.stdout
     assert "70 days took" in told.stdout
     assert list(tmp_path.iterdir()) == []
     assert [line for line in _left_behind() if str(tmp_path) in line] == []
+
+
+def test_the_many_of_the_second_story_do_not_vote_in_the_first() -> None:
+    """However many there are, the ballot's quorum is that of the seeded community."""
+    assert demo_campaign.NEW_DAYS < VotePolicy().member_for_days
 
 
 async def test_a_story_that_goes_otherwise_ends_it(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
