@@ -98,9 +98,11 @@ class CampaignStatusOut(BaseModel):
 
 
 class CampaignSummary(CampaignStatusOut):
-    """A campaign in a list; ``now`` is its own time."""
+    """A campaign in a list; ``now`` is its own time, the dates of its days are those of its own zone."""
 
     now: datetime
+    first_date: date | None
+    last_date: date | None
     title: str
     summary: str
     template: str

@@ -1,5 +1,6 @@
 """Campaigns as they are read: what the row and the counts of its members say, in the reader's language."""
 
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -12,6 +13,7 @@ from api.services.vetting import process_now
 from contracts.campaigns import CampaignView
 from db.repositories import campaign_figures
 from db.repositories.policies import CAMPAIGNS
+from domain.campaigns.calendar import local_day
 from domain.campaigns.invitations import warnings
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.rewards import liability
@@ -62,12 +64,24 @@ def _summary_fields(row: Row[Any], members: int, locale: str) -> dict[str, Any]:
         **{name: getattr(row, name) for name in _STATUS_FIELDS},
         "if_nothing_happens_text": _next(locale, row.if_nothing_happens),
         "now": process_now(row),
+        **_dates(row),
         "title": row.title,
         "summary": row.summary,
         "template": row.template,
         "leader": PersonOut(id=row.leader_id, display_name=row.leader_name),
         "members": members,
         "capacity": row.plan["capacity"],
+    }
+
+
+def _dates(row: Row[Any]) -> dict[str, date | None]:
+    """Return the dates of the first and the last day: the last one ends in the night that follows it."""
+    if row.starts_at is None or row.ends_at is None:
+        return {"first_date": None, "last_date": None}
+    plan = CampaignPlan.model_validate(row.plan)
+    return {
+        "first_date": local_day(plan, row.starts_at),
+        "last_date": local_day(plan, row.ends_at - timedelta(seconds=1)),
     }
 
 

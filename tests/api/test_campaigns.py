@@ -120,7 +120,11 @@ async def test_handed_in_approved_and_steered(api: Api) -> None:
     assert (extended["length_days"], extended["reserved"] > approved["reserved"]) == (32, True)
     problem(await leader.post(f"{path}/pause"), 409, "campaign_wrong_status")
     member = await api.user("member")
-    assert [one["id"] for one in (await member.get("/campaigns")).json()["items"]] == [draft["id"]]
+    (listed,) = (await member.get("/campaigns")).json()["items"]
+    last = datetime.fromisoformat(START).date() + timedelta(days=31)
+    # The last of 32 days ends at four in the night after it.
+    assert listed["id"] == draft["id"]
+    assert (listed["first_date"], listed["last_date"]) == (START, last.isoformat())
     ended = (await manager.post(f"{path}/cancel", {"reason": "The sponsor left."})).json()
     assert ended["status"] == "cancelled"
     problem(await leader.post(f"{path}/extend", {"days": 2}), 409, "campaign_not_open")
