@@ -42,10 +42,6 @@ class Paging:
         """How many rows to read: one more than shown tells whether another page follows."""
         return self.limit + 1
 
-    def shortened(self, limit: int) -> "Paging":
-        """Return the first page of another list, of at most ``limit`` rows, shown inside of this."""
-        return Paging(self._serializer, limit, None)
-
     def cut(self, rows: Sequence[Row], key: Callable[[Row], Sequence[Any]]) -> tuple[list[Row], str | None]:
         """Return the rows of this page and the cursor of the next; ``key`` gives a row's place as JSON."""
         shown = list(rows[: self.limit])

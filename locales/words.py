@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from domain.ballots import BallotOutcome, Choice
 from domain.campaigns.invitation_doubts import DoubtDecision, DoubtReason, JoinStatus
+from domain.campaigns.invitation_mails import Delivery
 from domain.campaigns.invitations import InvitationStatus
 from domain.campaigns.terms import IfNothing as CampaignIfNothing
 from domain.campaigns.terms import ReasonCode as CampaignReasonCode
@@ -35,6 +36,7 @@ FAMILIES: dict[str, type[StrEnum]] = {
     "doubt_reason": DoubtReason,
     "doubt_decision": DoubtDecision,
     "join_status": JoinStatus,
+    "invitation_delivery": Delivery,
     "invitation_step": InvitationStatus,
     "review_decision": ReviewDecision,
     "probation_decision": ProbationDecision,

@@ -58,7 +58,7 @@ def _below(
     conn: Connection, campaign_id: str, items: list[NodeOut], paging: Paging
 ) -> dict[str, list[NodeOut]]:
     """Return the first of those who came by each."""
-    few = paging.shortened(_SHOWN_BELOW)
+    few = paging.first(_SHOWN_BELOW)
     return {
         node.id: invitation_growth.level(conn, campaign_id, node.id, few).items
         for node in items

@@ -1,0 +1,96 @@
+"""A member's page of invitations: a link, invitations by mail, taking back, and how far friends have come."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.campaigns.terms import Status
+from settings import Settings
+from tests.api.test_campaign_pages import SITE, en, look, send, window
+from tests.support.campaigns import Campaign
+from tests.support.vetting_api import Api, running_api
+
+FRIEND = "new.friend@friends.example"
+
+
+@pytest.fixture
+async def api(sqlite_url: str, settings: Settings) -> AsyncIterator[Api]:
+    values = {"database_url": sqlite_url, "public_url": SITE}
+    async with running_api(settings.model_copy(update=values)) as running:
+        yield running
+
+
+async def test_a_link_and_a_picture_are_made_once_and_taken_back(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    assert f'href="{path}"' in await look(ann, f"/campaigns/{campaign.id}/me")
+    assert en("page.mine_invited.make") in await look(ann, path)
+    await send(ann, path)
+    await send(ann, path)
+    made = (await user.get(f"/campaigns/{campaign.id}/invitations")).json()["invitations"]
+    assert sorted(one["channel"] for one in made) == ["link", "qr"]
+    text = await look(ann, path)
+    for one in made:
+        assert one["url"] in text or f"/i/{one['code']}/qr.svg" in text
+    picture = next(one for one in made if one["channel"] == "qr")
+    assert (await ann.get(f"{SITE}/i/{picture['code']}/qr.svg")).status_code == 200
+    await send(ann, f"{path}/{picture['id']}/revoke")
+    assert (await ann.get(f"{SITE}/i/{picture['code']}/qr.svg")).status_code == 404
+    assert en("page.mine_invited.make") in await look(ann, path)
+
+
+async def test_a_friend_is_invited_by_mail_and_mistakes_are_said(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    wrong = await send(ann, f"{path}/mail", 422, email="nobody at all")
+    assert "nobody at all" in wrong.text
+    own = (await user.get("/me")).json()["email"]
+    refused = await send(ann, f"{path}/mail", 422, email=own)
+    assert en("problem.invitation_own_address.detail") in refused.text
+    for _ in range(2):
+        await send(ann, f"{path}/mail", email=FRIEND)
+    text = await look(ann, path)
+    assert text.count(FRIEND) == 2  # in the list, and in the name of the button that takes it back
+    assert en("invitation_delivery.waiting") in text
+    (sent,) = (await user.get(f"/campaigns/{campaign.id}/invitations")).json()["invitations"]
+    await send(ann, f"{path}/{sent['id']}/revoke")
+    text = await look(ann, path)
+    assert FRIEND not in text
+    assert en("page.mine_invited.address_gone") in text
+
+
+async def test_friends_are_shown_by_name_and_how_far_they_are(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    code = (await user.post(f"/campaigns/{campaign.id}/invitations")).json()["code"]
+    ben = await api.user("ben")
+    assert (await ben.post(f"/campaigns/{campaign.id}/enrolments", {"invite_code": code})).status_code == 201
+    text = await look(ann, f"/campaigns/{campaign.id}/invitations")
+    assert (await ben.get("/me")).json()["display_name"] in text
+    assert en("invitation_step.joined") in text
+
+
+async def test_who_does_not_take_part_is_led_to_the_campaign_and_the_leader_may_invite(api: Api) -> None:
+    cleo, _ = await window(api, "cleo")
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2, leader=user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    away = await cleo.get(SITE + path)
+    assert (away.status_code, away.headers["location"]) == (303, f"/campaigns/{campaign.id}")
+    await send(ann, path)
+    assert "/i/" in await look(ann, path)
+
+
+async def test_nobody_invites_to_what_is_over(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    await campaign.go(31, Status.SETTLED)
+    path = f"/campaigns/{campaign.id}/invitations"
+    assert en("page.mine_invited.closed") in await look(ann, path)
+    await send(ann, path, 404)
