@@ -2,7 +2,7 @@
 
 import io
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import segno
 from fastapi import APIRouter, Path
@@ -13,7 +13,9 @@ from starlette.responses import Response
 from api.dependencies import PartsDep
 from api.idempotency import exempt
 from api.pages.forms import Form, seen, told
-from api.pages.rendering import page, reader_of
+from api.pages.pictures import Drawings
+from api.pages.pictures.poster import Poster, draw
+from api.pages.rendering import Reader, page, reader_of
 from api.pages.visitors import visitor
 from api.parts import Parts
 from api.problems import Problem
@@ -31,6 +33,8 @@ router = APIRouter(dependencies=[allow.anyone])
 
 Code = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 _DAY = 24 * 3600
+_PICTURE: Final = {"X-Robots-Tag": "noindex", "Cache-Control": "private, max-age=3600"}
+_posters: Final = Drawings()
 
 
 async def _invitation(request: Request, parts: Parts, code: str) -> Row[Any]:
@@ -120,5 +124,29 @@ async def qr(request: Request, parts: PartsDep, code: Code) -> Response:
     drawn = segno.make(f"{parts.settings.public_url}/i/{code}", error="m", micro=False)
     # By its view box alone, so that it can be shown in any size.
     drawn.save(picture, kind="svg", border=4, omitsize=True, dark="#000", light="#fff")
-    headers = {"X-Robots-Tag": "noindex", "Cache-Control": "private, max-age=3600"}
-    return Response(picture.getvalue(), media_type="image/svg+xml", headers=headers)
+    return Response(picture.getvalue(), media_type="image/svg+xml", headers=_PICTURE)
+
+
+@router.get("/i/{code}/poster.png", response_class=Response)
+async def poster(request: Request, parts: PartsDep, code: Code) -> Response:
+    """Return the share poster of an invitation, in the language of the campaign."""
+    found = await _invitation(request, parts, code)
+    shown = _poster_of(found, f"{parts.settings.public_url}/i/{code}")
+    drawn = await _posters.png(shown, lambda: draw(shown))
+    headers = _PICTURE | {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    return Response(drawn, media_type="image/png", headers=headers)
+
+
+def _poster_of(found: Row[Any], url: str) -> Poster:
+    plan, words = CampaignPlan.model_validate(found.plan), Reader.of_text(found.title, found.summary)
+    days = words.t("page.campaign.days", count=plan.length_days)
+    return Poster(
+        invites=words.t("page.invitation.title", name=found.inviter_name),
+        title=found.title,
+        summary=found.summary,
+        when=words.t("page.poster.when", days=days, date=words.day(plan.starts_on)),
+        scan=words.t("page.poster.scan"),
+        keeps=words.t("page.poster.keeps"),
+        brand=words.t("page.name"),
+        url=url,
+    )

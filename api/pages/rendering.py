@@ -55,6 +55,12 @@ class Reader:
     locale: str
     time_zone: str
 
+    @classmethod
+    def of_text(cls, *texts: str) -> "Reader":
+        """Return who reads what is written in ``texts``: Chinese where there is any of it. Days are UTC's."""
+        chinese = any("\u4e00" <= char <= "\u9fff" for text in texts for char in text[:500])
+        return cls("zh-CN" if chinese else "en", "UTC")
+
     @property
     def _babel(self) -> str:
         return self.locale.replace("-", "_")

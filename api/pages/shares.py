@@ -81,8 +81,7 @@ async def preview(request: Request, parts: PartsDep, code: Code) -> Response:
 
 
 def _preview_of(note: Any) -> Preview:
-    chinese = any("\u4e00" <= char <= "\u9fff" for char in note.note[:500] + note.title)
-    words = Reader("zh-CN" if chinese else "en", "UTC")
+    words = Reader.of_text(note.note, note.title)
     return Preview(
         campaign=note.title,
         day=words.t("page.share.day", day=note.day),

@@ -1,9 +1,12 @@
 """A member's page of invitations: a link, invitations by mail, taking back, and how far friends have come."""
 
+import io
 from collections.abc import AsyncIterator
 
 import pytest
+from PIL import Image
 
+from api.pages.pictures.poster import SIZE
 from domain.campaigns.terms import Status
 from settings import Settings
 from tests.api.test_campaign_pages import SITE, en, look, send, window
@@ -36,8 +39,13 @@ async def test_a_link_and_a_picture_are_made_once_and_taken_back(api: Api) -> No
         assert one["url"] in text or f"/i/{one['code']}/qr.svg" in text
     picture = next(one for one in made if one["channel"] == "qr")
     assert (await ann.get(f"{SITE}/i/{picture['code']}/qr.svg")).status_code == 200
+    poster = await ann.get(f"{SITE}/i/{picture['code']}/poster.png")
+    assert (poster.status_code, poster.headers["content-type"]) == (200, "image/png")
+    assert poster.headers["cache-control"].startswith("private")
+    assert Image.open(io.BytesIO(poster.content)).size == SIZE
     await send(ann, f"{path}/{picture['id']}/revoke")
-    assert (await ann.get(f"{SITE}/i/{picture['code']}/qr.svg")).status_code == 404
+    for name in ("qr.svg", "poster.png"):
+        assert (await ann.get(f"{SITE}/i/{picture['code']}/{name}")).status_code == 404
     assert en("page.mine_invited.make") in await look(ann, path)
 
 

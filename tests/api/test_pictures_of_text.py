@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from api.pages.pictures import ELLIPSIS, Drawings, face, fitted, wrapped
+from api.pages.pictures import ELLIPSIS, Drawings, face, fitted, poster, wrapped
 from api.pages.pictures.preview import SIZE, Preview, draw
 
 
@@ -73,3 +73,24 @@ async def test_a_preview_of_anything_is_a_picture_of_its_size_drawn_once(note: s
     image = Image.open(io.BytesIO(first))
     assert (image.size, image.format) == (SIZE, "PNG")
     assert len(first) < 300_000
+
+
+@pytest.mark.parametrize("text", ["", "短", "字" * 500, "<b>{{ 7*7 }}</b>" * 40, "a" * 500, "，" * 99])
+def test_a_poster_of_anything_carries_its_code(text: str) -> None:
+    url = "https://kameng.example/i/" + "x" * 22
+    shown = poster.Poster(text, text, text, text, text, text, "Kameng", url)
+    image = poster.draw(shown).convert("1")
+    assert image.size == poster.SIZE
+    rows = poster.modules(url)
+    assert len(rows) == len(rows[0])
+    assert not any(dark for row in (*rows[:4], *rows[-4:]) for dark in row), "no margin around the code"
+    unit, (left, top) = poster.CODE_SIDE // len(rows), poster.CODE_AT
+    assert unit >= 6
+    seen = [
+        [
+            not image.getpixel((left + x * unit + unit // 2, top + y * unit + unit // 2))
+            for x in range(len(row))
+        ]
+        for y, row in enumerate(rows)
+    ]
+    assert seen == rows

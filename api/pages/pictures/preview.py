@@ -4,16 +4,11 @@ from typing import Final, NamedTuple
 
 from PIL import Image, ImageDraw
 
-from api.pages.pictures.fonts import Face, face
+from api.pages.pictures.fonts import face
+from api.pages.pictures.sheet import INK, LINE, PAPER, PINE, SHEET, SOFT, brand, one_line
 from api.pages.pictures.text import ELLIPSIS, fitted
 
 SIZE: Final = (1200, 630)
-_PAPER: Final = "#f7f5f0"
-_SHEET: Final = "#ffffff"
-_INK: Final = "#1f2421"
-_SOFT: Final = "#565d58"
-_PINE: Final = "#1f5f4b"
-_LINE: Final = "#d9d5ca"
 _MARGIN: Final = 56
 _INSIDE: Final = 112
 _WIDTH: Final = SIZE[0] - 2 * _INSIDE
@@ -34,15 +29,15 @@ class Preview(NamedTuple):
 
 def draw(shown: Preview) -> Image.Image:
     """Draw the preview: the note as large as it fits, at most in five lines. Blocks."""
-    image = Image.new("RGB", SIZE, _PAPER)
+    image = Image.new("RGB", SIZE, PAPER)
     pen = ImageDraw.Draw(image)
-    pen.rounded_rectangle((_MARGIN, 48, SIZE[0] - _MARGIN, 532), 28, fill=_SHEET, outline=_LINE, width=2)
-    pen.rounded_rectangle((_INSIDE, 96, _INSIDE + 8, 140), 4, fill=_PINE)
-    _line(pen, face(32, bold=True), shown.campaign, (_INSIDE + 26, 117), _PINE, _WIDTH - 230)
-    _line(pen, face(28), shown.day, (SIZE[0] - _INSIDE, 117), _SOFT, 200, anchor="rm")
+    pen.rounded_rectangle((_MARGIN, 48, SIZE[0] - _MARGIN, 532), 28, fill=SHEET, outline=LINE, width=2)
+    pen.rounded_rectangle((_INSIDE, 96, _INSIDE + 8, 140), 4, fill=PINE)
+    one_line(pen, face(32, bold=True), shown.campaign, (_INSIDE + 26, 117), PINE, _WIDTH - 230)
+    one_line(pen, face(28), shown.day, (SIZE[0] - _INSIDE, 117), SOFT, 200, anchor="rm")
     _note(pen, shown.note)
-    _line(pen, face(28), shown.author, (_INSIDE, 484), _SOFT, _WIDTH)
-    _brand(pen, shown.brand)
+    one_line(pen, face(28), shown.author, (_INSIDE, 484), SOFT, _WIDTH)
+    brand(pen, shown.brand, _INSIDE, 556)
     return image
 
 
@@ -57,27 +52,4 @@ def _note(pen: ImageDraw.ImageDraw, note: str) -> None:
     height = round(size * 1.42)
     top = 172 + (268 - height * len(lines)) // 2
     for number, line in enumerate(lines):
-        pen.text((_INSIDE, top + height * number + height // 2), line, fill=_INK, font=font.font, anchor="lm")
-
-
-def _line(
-    pen: ImageDraw.ImageDraw,
-    font: Face,
-    text: str,
-    at: tuple[int, int],
-    fill: str,
-    width: int,
-    anchor: str = "lm",
-) -> None:
-    for line in fitted(font, font.drawable(text.replace("\n", " ")), width, 1):
-        pen.text(at, line, fill=fill, font=font.font, anchor=anchor)
-
-
-def _brand(pen: ImageDraw.ImageDraw, name: str) -> None:
-    """Draw the community's shield and name below the sheet."""
-    left, top, unit = _INSIDE, 556, 1.9
-    shield = ((13, 1), (24, 7), (24, 14), (22, 19.5), (18, 23), (13, 25), (8, 23), (4, 19.5), (2, 14), (2, 7))
-    pen.polygon([(left + x * unit, top + y * unit) for x, y in shield], fill=_PINE)
-    tick = [(left + x * unit, top + y * unit) for x, y in ((8, 13), (11.5, 16.5), (18.5, 9))]
-    pen.line(tick, fill="#ffffff", width=5, joint="curve")
-    pen.text((left + 64, top + 25), name, fill=_PINE, font=face(30, bold=True).font, anchor="lm")
+        pen.text((_INSIDE, top + height * number + height // 2), line, fill=INK, font=font.font, anchor="lm")
