@@ -14,7 +14,7 @@ from db.repositories.campaign_bulk import Cursor, Page
 
 PAGE = 10_000
 # Each of these is a mail or a payment, written with its row: smaller pages keep others waiting less.
-SMALL_PAGE = 1_000
+SMALL_PAGE = 4_000
 
 _Work = Callable[[Connection, BulkInput, Cursor | None, int, datetime], Page]
 

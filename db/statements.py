@@ -1,11 +1,32 @@
 """Statements that SQLite and PostgreSQL share, though SQLAlchemy gives each its own."""
 
+import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    String,
+    Table,
+    any_,
+    bindparam,
+    case,
+    column,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
+
+from domain.ids import new_id
 
 Row = Mapping[str, Any]
 T = TypeVar("T")
@@ -56,3 +77,98 @@ def upsert(
         index_elements=conflict, set_={name: statement.excluded[name] for name in names}
     )
     conn.execute(statement, list(rows))
+
+
+def insert_from(
+    dialect: str, table: Table, names: Sequence[str], rows: Select[Any], *, conflict: Sequence[str]
+) -> Any:
+    """Return an INSERT of what ``rows`` selects into the columns ``names`` that skips taken keys.
+
+    ``rows`` must have a WHERE, which SQLite needs to tell where it ends.
+    """
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return insert.from_select(names, rows, include_defaults=False).on_conflict_do_nothing(
+        index_elements=conflict
+    )
+
+
+def counted(conn: Connection, statement: Any, values: Mapping[str, Any]) -> int:
+    """Run a statement that writes; return how many rows it did."""
+    # Without the option a plain psycopg connection answers -1.
+    return int(conn.execute(statement, values, execution_options={"preserve_rowcount": True}).rowcount)
+
+
+def listed(dialect: str, name: str, **columns: TypeEngine[Any]) -> FromClause:
+    """Return a list of rows that is given as a value, however long, as something to select from.
+
+    Its value is bound by what ``list_of`` returns of the rows.
+    """
+    fields = [column(field, kind) for field, kind in columns.items()]
+    if dialect == "postgresql":
+        arrays = [bindparam(f"{name}_{field}", type_=ARRAY(kind)) for field, kind in columns.items()]
+        return func.unnest(*arrays).table_valued(*fields).render_derived(name=name)
+    each = func.json_each(bindparam(name, type_=String())).table_valued("value", name=f"{name}_each")
+    values = (
+        func.json_extract(each.c.value, f"$[{n}]", type_=field.type).label(field.name)
+        for n, field in enumerate(fields)
+    )
+    return select(*values).subquery(name)
+
+
+def list_of(dialect: str, name: str, given: FromClause, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """Return the values by which ``rows``, at least one, are bound to what ``listed`` returned."""
+    if dialect == "postgresql":
+        columns = zip(given.c, zip(*rows, strict=True), strict=True)
+        return {f"{name}_{field.name}": list(values) for field, values in columns}
+    return {name: json.dumps(rows)}
+
+
+def one_of(dialect: str, wanted: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Return whether ``wanted`` is among ids that are given as a value ``name``, however many.
+
+    They are looked up one after the other: SQLite would join a list last, as it does not know how short it
+    is. The value is what ``among`` returns of them.
+    """
+    given = bindparam(name, type_=String())
+    if dialect == "postgresql":
+        # psycopg takes long to make an array of thousands.
+        return wanted == any_(func.string_to_array(given, ",", type_=ARRAY(String())))
+    each = func.json_each(given).table_valued("value")
+    return wanted.in_(select(each.c.value))
+
+
+def among(dialect: str, ids: Sequence[str]) -> str:
+    """Return the value of ``ids`` for ``one_of``."""
+    return ",".join(ids) if dialect == "postgresql" else json.dumps(ids)
+
+
+class RisingIds:
+    """Ids for the rows of one statement: the front of a fresh UUIDv7, then a number, and rising with it.
+
+    Rising ids go to the end of the primary key's index; random ones halve the rate of a large statement.
+    """
+
+    def __init__(self) -> None:
+        # The millisecond of a UUIDv7, and chance: ids made in one millisecond differ where the number goes.
+        chance = secrets.token_hex(3)
+        self.front = f"{new_id()[:15]}{chance[:3]}-8{chance[3:]}-"
+        self.first, self.last = self.front + "0" * 12, self.front + "f" * 12
+
+    @staticmethod
+    def of(dialect: str, number: ColumnElement[int]) -> ColumnElement[str]:
+        """Return the id of the row with this ``number``, in a statement to which ``front`` is given."""
+        front = bindparam("front", type_=String())
+        if dialect == "postgresql":
+            return front + func.lpad(func.to_hex(number), 12, "0")
+        return front + func.printf("%012x", number, type_=String())
+
+
+def json_of(dialect: str, pairs: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
+    """Return a JSON object that the database makes."""
+    given: list[Any] = []
+    for name, value in pairs.items():
+        if dialect == "sqlite" and isinstance(value.type, Boolean):
+            # SQLite knows numbers only.
+            value = func.json(case((value, "true"), else_="false"))
+        given += [literal(name, String()), value]
+    return func.json_object(*given) if dialect == "sqlite" else func.jsonb_build_object(*given)

@@ -1,25 +1,25 @@
 """The mail queue: rows written with the change that they report, once per key."""
 
-import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     String,
+    bindparam,
     case,
     func,
     literal,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.mail import MailRequest, RollMail
 from db.bulk import BulkInsert
-from db.statements import insert_ignore
+from db.statements import RisingIds, counted, insert_from, insert_ignore, json_of
 from db.tables.ballots import ballot_roll
 from db.tables.mail import mails, suppressions
 from db.tables.people import people
@@ -94,77 +94,92 @@ def queue_roll(conn: Connection, mail: RollMail, first: int, last: int, now: dat
 
     One statement, whatever the size of the page. Rules of who gets it and ``now`` as in ``queue``.
     """
-    reader = select(
-        _page_id(conn),
-        literal(mail.key_prefix, String) + people.c.id,
-        literal(mail.process_id, String),
-        people.c.id,
-        people.c.email,
-        people.c.display_name,
-        people.c.locale,
-        people.c.time_zone,
-        literal(mail.template.value, String),
-        literal(mail.data, mails.c.data.type),
-        literal(1, Integer),
-        case((suppressions.c.reason.is_(None), MailStatus.QUEUED.value), else_=MailStatus.SUPPRESSED.value),
-        literal(0, Integer),
-        literal(now, mails.c.not_before.type),
-        literal(now, mails.c.created_at.type),
-    )
-    page = (
-        reader.select_from(ballot_roll)
-        .join(people, people.c.id == ballot_roll.c.person_id)
-        .outerjoin(suppressions, suppressions.c.email_normalised == people.c.email_normalised)
-        .where(
-            ballot_roll.c.ballot_id == mail.ballot_id,
-            ballot_roll.c.position >= first,
-            ballot_roll.c.position < last,
-            _REACHABLE,
-            people.c.list_mail,
-        )
-    )
+    page = ballot_roll.join(people, people.c.id == ballot_roll.c.person_id)
+    which = [
+        *(ballot_roll.c.ballot_id == mail.ballot_id, people.c.list_mail),
+        *(ballot_roll.c.position >= first, ballot_roll.c.position < last),
+    ]
     if mail.only_not_voted:
-        page = page.where(~ballot_roll.c.has_voted)
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = (
-        insert(mails)
-        .from_select(_ROLL_COLUMNS, page, include_defaults=False)
-        .on_conflict_do_nothing(index_elements=["key"])
-    )
-    # Without the option a plain psycopg connection answers -1.
-    return int(conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)
+        which.append(~ballot_roll.c.has_voted)
+    data = literal(mail.data, mails.c.data.type)
+    barred = suppressions.c.reason.is_not(None)
+    statement = _from(conn.dialect.name, page, which, ballot_roll.c.position, data, barred)
+    values = _shared(mail.key_prefix, mail.process_id, mail.template, now)
+    return counted(conn, statement, values | {"list_mail": 1})
 
 
-_ROLL_COLUMNS = [
-    "id",
-    "key",
-    "process_id",
-    "person_id",
-    "to_email",
-    "to_name",
-    "locale",
-    "time_zone",
-    "template",
-    "data",
-    "list_mail",
-    "status",
-    "attempts",
-    "not_before",
-    "created_at",
-]
+class RowMail:
+    """The statement that queues a mail to each person in ``rows``, for one kind of database; make it once.
 
-
-def _page_id(conn: Connection) -> ColumnElement[str]:
-    """Ids of one page: the front of a fresh UUIDv7, then the position, so that they rise with it.
-
-    Rising ids go to the end of the primary key's index; random ones halve the rate of a large fan-out.
+    ``rows`` has the column ``person_id``; ``data`` are columns of it, and values that are bound.
     """
-    # The millisecond of a UUIDv7, and chance: ids made in one millisecond differ where the position goes.
-    chance = secrets.token_hex(3)
-    front = literal(f"{new_id()[:15]}{chance[:3]}-8{chance[3:]}-", String)
-    if conn.dialect.name == "postgresql":
-        return front + func.lpad(func.to_hex(ballot_roll.c.position), 12, "0")
-    return front + func.printf("%012x", ballot_roll.c.position, type_=String)
+
+    def __init__(self, dialect: str, rows: FromClause, data: Mapping[str, ColumnElement[Any]]) -> None:
+        page = rows.join(people, people.c.id == rows.c.person_id)
+        number = func.row_number().over(order_by=people.c.id)
+        barred = suppressions.c.reason.in_(_BARS_ALL)
+        self._statement = _from(dialect, page, [], number, json_of(dialect, data), barred)
+
+    def queue(
+        self,
+        conn: Connection,
+        process_id: str,
+        template: MailTemplate,
+        values: Mapping[str, Any],
+        now: datetime,
+    ) -> int:
+        """Queue it with the keys ``{process_id}:{template}:{person_id}``; return how many rows are new.
+
+        ``values`` are bound to what rows and data need. Rules of who gets it and ``now`` as in ``queue``.
+        """
+        shared = _shared(f"{process_id}:{template}:", process_id, template, now)
+        return counted(conn, self._statement, {**values, **shared, "list_mail": 0})
+
+
+def _shared(key_prefix: str, process_id: str, template: MailTemplate, now: datetime) -> dict[str, Any]:
+    """Return what the mails of one statement have in common; a person's id follows ``key_prefix``."""
+    return {
+        "key_prefix": key_prefix,
+        "process_id": process_id,
+        "template": template.value,
+        "now": now,
+        "front": RisingIds().front,
+    }
+
+
+def _from(
+    dialect: str,
+    page: FromClause,
+    which: Sequence[ColumnElement[bool]],
+    number: ColumnElement[int],
+    data: ColumnElement[Any],
+    barred: ColumnElement[bool],
+) -> Any:
+    """Return the statement that queues a mail to all in ``page``, whose rows ``number`` tells apart."""
+    values = {
+        "id": RisingIds.of(dialect, number),
+        "key": bindparam("key_prefix", type_=String()) + people.c.id,
+        "process_id": bindparam("process_id", type_=String()),
+        "person_id": people.c.id,
+        "to_email": people.c.email,
+        "to_name": people.c.display_name,
+        "locale": people.c.locale,
+        "time_zone": people.c.time_zone,
+        "template": bindparam("template", type_=String()),
+        "data": data,
+        "list_mail": bindparam("list_mail", type_=Integer()),
+        "status": case((barred, MailStatus.SUPPRESSED.value), else_=MailStatus.QUEUED.value),
+        "attempts": literal(0, Integer()),
+        "not_before": bindparam("now", type_=mails.c.not_before.type),
+        "created_at": bindparam("now", type_=mails.c.created_at.type),
+    }
+    rows = (
+        select(*values.values())
+        .select_from(page)
+        .outerjoin(suppressions, suppressions.c.email_normalised == people.c.email_normalised)
+        .where(*which, _REACHABLE)
+    )
+    return insert_from(dialect, mails, list(values), rows, conflict=["key"])
 
 
 def _readers(conn: Connection, ids: set[str]) -> dict[str, Any]:

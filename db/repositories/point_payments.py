@@ -1,46 +1,48 @@
-"""Paying many members at once out of a campaign's reserve: a few statements for thousands of payments."""
+"""Paying members out of a campaign's reserve: as many statements for one payment as for thousands.
 
-from collections import defaultdict
-from collections.abc import Sequence
+What is to be paid is something to select from, so that payments which follow from rows never leave the
+database.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, Select, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    FromClause,
+    String,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from db.repositories import point_days
-from db.statements import chunked
+from db.statements import RisingIds, counted, insert_from, list_of, listed
 from db.tables.points import point_accounts, point_postings, point_transfers
-from db.types import UtcDateTime
-from domain.ids import new_id
 from domain.points import (
-    Account,
+    AccountKind,
     InsufficientPoints,
     KeyReused,
     Payment,
     TransferKind,
-    available_of,
     check_payments,
-    payment_key,
     reserve_of,
 )
 
-_CHUNK: Final = 5_000
-_COUNTED: Final = {"preserve_rowcount": True}
 _T = point_transfers.c
-
-
-class _Booked:
-    """A payment on its way into the ledger."""
-
-    __slots__ = ("account", "amount", "id", "key", "person_id", "reason")
-
-    def __init__(self, prefix: str, payment: Payment) -> None:
-        self.id = new_id()
-        self.key = payment_key(prefix, payment)
-        self.person_id = payment.person_id
-        self.account = available_of(payment.person_id).id
-        self.amount = payment.amount
-        self.reason = payment.reason.value
+_BALANCE = point_accounts.c.balance
+_RESERVE = bindparam("reserve", type_=String())
+_IS_RESERVE = point_accounts.c.id == _RESERVE
 
 
 def pay(
@@ -53,140 +55,140 @@ def pay(
     ``KeyReused`` if a booked one says something else, ``ValueError``; then nothing is written.
     """
     check_payments(payments)
-    reserve = reserve_of(campaign_id)
-    # In the order of their accounts and keys, so that two that pay the same people wait and never lock up.
-    given = [_Booked(key_prefix, payment) for payment in sorted(payments)]
-    # A caller that goes on after an error must not commit the half of them.
-    with conn.begin_nested():
-        if given and conn.execute(_balance_of(reserve)).scalar() is None:
-            raise InsufficientPoints(reserve, 0)
-        new = [one for chunk in chunked(given, _CHUNK) for one in _named(conn, campaign_id, chunk, at)]
-        if new:
-            total = sum(one.amount for one in new)
-            _credit(conn, new)
-            for chunk in chunked(new, _CHUNK):
-                _post(conn, reserve, chunk)
-            # What all payments of a campaign share is locked last, and so for the shortest time.
-            _debit(conn, reserve, total)
-            point_days.add(conn, at, TransferKind.PAYMENT, "", total)
-    return len(new)
+    if not payments:
+        return 0
+    dialect = conn.dialect.name
+    given, paying = _listed(dialect)
+    rows = [(one.person_id, one.reason.value, one.amount) for one in payments]
+    values = list_of(dialect, "given", given, rows)
+    return paying.run(conn, campaign_id, values, key_prefix=key_prefix, at=at)
 
 
-def _balance_of(account: Account) -> Select[int]:
-    return select(point_accounts.c.balance).where(point_accounts.c.id == account.id)
+@lru_cache(maxsize=2)
+def _listed(dialect: str) -> tuple[FromClause, "Paying"]:
+    given = listed(dialect, "given", person_id=String(), reason=String(), amount=BigInteger())
+    return given, Paying(dialect, given)
 
 
-_TRANSFERS_SQLITE: Final = (
-    "INSERT INTO point_transfers (id, key, kind, reason, reference, happened_at, recorded_at) "
-    "VALUES (?, ?, 'payment', ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
-)
-_TRANSFERS_POSTGRESQL: Final = text(
-    "INSERT INTO point_transfers (id, key, kind, reason, reference, happened_at, recorded_at) "
-    "SELECT given.id, given.key, 'payment', given.reason, :reference, :at, :now FROM "
-    "unnest(CAST(:ids AS text[]), CAST(:keys AS text[]), CAST(:reasons AS text[])) "
-    "AS given (id, key, reason) ON CONFLICT (key) DO NOTHING"
-)
+class Paying:
+    """The statements that pay what ``given`` selects, for one kind of database; make them once.
 
+    ``given`` has one row for each member and reason: ``person_id``, ``reason`` (a ``PaymentReason``) and
+    ``amount`` (points, at least 1).
+    """
 
-def _named(conn: Connection, campaign_id: str, given: list[_Booked], at: datetime) -> list[_Booked]:
-    """Write the transfers whose keys are free, and return them."""
-    now = datetime.now(UTC)
-    if conn.dialect.name == "postgresql":
-        values = {
-            "ids": [one.id for one in given],
-            "keys": [one.key for one in given],
-            "reasons": [one.reason for one in given],
-            "reference": campaign_id,
-            "at": at,
-            "now": now,
-        }
-        written = conn.execute(_TRANSFERS_POSTGRESQL, values, execution_options=_COUNTED).rowcount
-    else:
-        happened, recorded = (UtcDateTime().process_bind_param(one, conn.dialect) for one in (at, now))
-        rows = [(one.id, one.key, one.reason, campaign_id, happened, recorded) for one in given]
-        written = conn.exec_driver_sql(_TRANSFERS_SQLITE, rows, _COUNTED).rowcount
-    return given if written == len(given) else _new_among(conn, campaign_id, given)
+    def __init__(self, dialect: str, given: FromClause) -> None:
+        # The SQL of ``domain.points.payment_key`` and ``available_of``.
+        key = bindparam("key_prefix", type_=String()) + ":" + given.c.person_id + ":" + given.c.reason
+        account = literal(f"{AccountKind.AVAILABLE.value}:", String()) + given.c.person_id
+        # To be found by its key: PostgreSQL, which does not know yet how many there are, would rather go
+        # through all of these ids for each payment.
+        unindexed = _T.id + literal("", String())
+        written = and_(_T.key == key, unindexed.between(bindparam("first"), bindparam("last")))
+        new = given.join(point_transfers, written)
+        self._name = _transfers(dialect, given, key)
+        self._credit = _credit(dialect, given, new, account)
+        self._post = _postings(given, new, account)
+        # A join that found nothing left it null.
+        amount = case((_T.id.is_not(None), given.c.amount), else_=0)
+        sums = select(func.count(), func.count(_T.id), func.coalesce(func.sum(amount), 0))
+        self._sums = sums.select_from(given.outerjoin(point_transfers, written))
+        self._other = _says_something_else(given, key)
 
-
-def _new_among(conn: Connection, campaign_id: str, given: list[_Booked]) -> list[_Booked]:
-    """Return those that were written just now; raises ``KeyReused`` if an older one says otherwise."""
-    rows = conn.execute(
-        select(_T.key, _T.id, _T.reference, point_postings.c.amount)
-        .outerjoin_from(
-            point_transfers,
-            point_postings,
-            (point_postings.c.transfer_id == _T.id) & (point_postings.c.amount > 0),
-        )
-        .where(_T.key.in_([one.key for one in given]))
-    )
-    known = {row.key: row for row in rows}
-    for one in given:
-        row = known[one.key]
-        if row.id != one.id and (row.amount, row.reference) != (one.amount, campaign_id):
-            raise KeyReused(one.key)
-    return [one for one in given if known[one.key].id == one.id]
-
-
-_ACCOUNTS_SQLITE: Final = (
-    "INSERT INTO point_accounts (id, kind, owner, balance) VALUES (?, 'available', ?, ?) "
-    "ON CONFLICT (id) DO UPDATE SET balance = balance + excluded.balance"
-)
-_ACCOUNTS_POSTGRESQL: Final = text(
-    "INSERT INTO point_accounts (id, kind, owner, balance) SELECT given.id, 'available', given.owner, "
-    "given.amount FROM unnest(CAST(:ids AS text[]), CAST(:owners AS text[]), CAST(:amounts AS bigint[])) "
-    "AS given (id, owner, amount) "
-    "ON CONFLICT (id) DO UPDATE SET balance = point_accounts.balance + excluded.balance"
-)
-
-
-def _credit(conn: Connection, new: list[_Booked]) -> None:
-    """Add to each member's balance once, however many reasons there are."""
-    amounts: dict[tuple[str, str], int] = defaultdict(int)
-    for one in new:
-        amounts[one.account, one.person_id] += one.amount
-    for chunk in chunked(amounts.items(), _CHUNK):
-        if conn.dialect.name == "postgresql":
-            values = {
-                "ids": [account for (account, _), _ in chunk],
-                "owners": [owner for (_, owner), _ in chunk],
-                "amounts": [amount for _, amount in chunk],
-            }
-            conn.execute(_ACCOUNTS_POSTGRESQL, values)
-        else:
-            rows = [(account, owner, amount) for (account, owner), amount in chunk]
-            conn.exec_driver_sql(_ACCOUNTS_SQLITE, rows)
-
-
-def _debit(conn: Connection, reserve: Account, total: int) -> None:
-    balance = point_accounts.c.balance
-    enough = (point_accounts.c.id == reserve.id, balance >= total)
-    taken = conn.execute(update(point_accounts).where(*enough).values(balance=balance - total))
-    if taken.rowcount != 1:
-        raise InsufficientPoints(reserve, conn.execute(_balance_of(reserve)).scalar() or 0)
-
-
-_POSTINGS_SQLITE: Final = "INSERT INTO point_postings (transfer_id, account_id, amount) VALUES (?, ?, ?)"
-_POSTINGS_POSTGRESQL: Final = text(
-    "INSERT INTO point_postings (transfer_id, account_id, amount) "
-    "SELECT given.id, side.account, side.amount "
-    "FROM unnest(CAST(:ids AS text[]), CAST(:accounts AS text[]), CAST(:amounts AS bigint[])) "
-    "AS given (id, account, amount), "
-    "LATERAL (VALUES (given.account, given.amount), (:reserve, -given.amount)) AS side (account, amount)"
-)
-
-
-def _post(conn: Connection, reserve: Account, new: list[_Booked]) -> None:
-    """Write both postings of each transfer."""
-    if conn.dialect.name == "postgresql":
-        values = {
-            "ids": [one.id for one in new],
-            "accounts": [one.account for one in new],
-            "amounts": [one.amount for one in new],
+    def run(
+        self, conn: Connection, campaign_id: str, values: Mapping[str, Any], *, key_prefix: str, at: datetime
+    ) -> int:
+        """Pay; ``values`` are bound to what is selected, which nobody may change meanwhile. For the rest
+        as ``pay``.
+        """
+        reserve, ids = reserve_of(campaign_id), RisingIds()
+        bound = {
+            **values,
+            "campaign_id": campaign_id,
             "reserve": reserve.id,
+            "key_prefix": key_prefix,
+            "front": ids.front,
+            "first": ids.first,
+            "last": ids.last,
         }
-        conn.execute(_POSTINGS_POSTGRESQL, values)
-        return
-    rows: list[Any] = []
-    for one in new:
-        rows += ((one.id, one.account, one.amount), (one.id, reserve.id, -one.amount))
-    conn.exec_driver_sql(_POSTINGS_SQLITE, rows)
+        # A caller that goes on after an error must not commit the half of them.
+        with conn.begin_nested():
+            if conn.execute(_HELD, bound).first() is None:
+                raise InsufficientPoints(reserve, 0)
+            if counted(conn, self._name, {**bound, "at": at, "now": datetime.now(UTC)}):
+                conn.execute(self._credit, bound)
+                conn.execute(self._post, bound)
+            asked, new, total = map(int, conn.execute(self._sums, bound).one())
+            if new < asked and (reused := conn.execute(self._other, bound).scalar()) is not None:
+                raise KeyReused(reused)
+            if new:
+                # What all payments of a campaign share is locked last, and so for the shortest time.
+                if conn.execute(_DEBIT, {"reserve": reserve.id, "total": total}).rowcount != 1:
+                    raise InsufficientPoints(reserve, conn.execute(_HELD, bound).scalar() or 0)
+                point_days.add(conn, at, TransferKind.PAYMENT, "", total)
+        return new
+
+
+_HELD = select(_BALANCE).where(_IS_RESERVE)
+_TOTAL = bindparam("total", type_=BigInteger())
+_DEBIT = update(point_accounts).where(_IS_RESERVE, _BALANCE >= _TOTAL).values(balance=_BALANCE - _TOTAL)
+
+
+def _transfers(dialect: str, given: FromClause, key: Any) -> Any:
+    """Return the statement that writes the transfers whose keys are free."""
+    order = (given.c.person_id, given.c.reason)
+    values = {
+        "id": RisingIds.of(dialect, func.row_number().over(order_by=order)),
+        "key": key,
+        "kind": literal(TransferKind.PAYMENT.value, String()),
+        "reason": given.c.reason,
+        "reference": bindparam("campaign_id", type_=String()),
+        "happened_at": bindparam("at", type_=_T.happened_at.type),
+        "recorded_at": bindparam("now", type_=_T.recorded_at.type),
+    }
+    # In one order, so that two that pay the same people wait for each other and never lock up.
+    rows = select(*values.values()).where(true()).order_by(*order)
+    return insert_from(dialect, point_transfers, list(values), rows, conflict=["key"])
+
+
+def _credit(dialect: str, given: FromClause, new: FromClause, account: Any) -> Any:
+    """Return the statement that adds to each member's balance once, however many reasons there are."""
+    person = given.c.person_id
+    rows = (
+        select(account, literal(AccountKind.AVAILABLE.value, String()), person, func.sum(given.c.amount))
+        .select_from(new)
+        .where(true())
+        .group_by(person)
+        .order_by(person)
+    )
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    credit = insert(point_accounts).from_select(["id", "kind", "owner", "balance"], rows)
+    more = _BALANCE + credit.excluded.balance
+    return credit.on_conflict_do_update(index_elements=["id"], set_={"balance": more})
+
+
+def _postings(given: FromClause, new: FromClause, account: Any) -> Any:
+    """Return the statement that writes both postings of each transfer."""
+    side = select(literal(1).label("sign")).union_all(select(literal(-1))).subquery("side")
+    rows = select(
+        _T.id,
+        case((side.c.sign == 1, account), else_=_RESERVE),
+        given.c.amount * side.c.sign,
+    ).select_from(new.join(side, true()))
+    return point_postings.insert().from_select(["transfer_id", "account_id", "amount"], rows)
+
+
+def _says_something_else(given: FromClause, key: Any) -> Any:
+    """Return the statement that finds a transfer that was there before and is not what is asked for."""
+    paid = and_(point_postings.c.transfer_id == _T.id, point_postings.c.amount > 0)
+    return (
+        select(_T.key)
+        .select_from(given.join(point_transfers, _T.key == key).outerjoin(point_postings, paid))
+        .where(
+            or_(
+                _T.reference != bindparam("campaign_id", type_=String()),
+                point_postings.c.amount.is_distinct_from(given.c.amount),
+            )
+        )
+        .limit(1)
+    )

@@ -9,19 +9,18 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from contracts.campaigns import BulkInput, BulkResult
-from contracts.mail import MailRequest
 from db.bulk import BulkInsert
-from db.repositories import invitation_activation, mail, points
+from db.repositories import invitation_activation
 from db.repositories.campaign_bulk import Cursor, Page, page_end, page_rows
 from db.repositories.check_in_records import rules_of
+from db.repositories.settlement_payments import pay_and_tell
 from db.tables.campaigns import campaigns, enrolments, settlements
 from db.tables.people import people
 from domain.campaigns.members import Place
 from domain.campaigns.plan import Board, CampaignPlan
 from domain.campaigns.rewards import Record, is_complete, member_points, prize_each, prizes_paid
-from domain.mail import MailTemplate
 from domain.people import PersonStatus
-from domain.points import Payment, PaymentReason
+from domain.points import PaymentReason
 
 _VALUES: dict[Board, ColumnElement[int]] = {
     Board.DAYS: enrolments.c.days_done,
@@ -29,8 +28,15 @@ _VALUES: dict[Board, ColumnElement[int]] = {
     Board.INVITATIONS: enrolments.c.friends_activated,
 }
 
-Prizes = dict[Board, dict[int, int]]
-"""What each value on a board is paid (points): everybody who is tied has the same."""
+
+class Prizes:
+    """What each value on a board is paid (points): everybody who is tied has the same."""
+
+    def __init__(self, paid: dict[Board, dict[int, int]]) -> None:
+        self.paid = paid
+        # What records have earned, by what the campaign had come to: of many members most have the record
+        # of somebody else.
+        self.known: dict[Any, dict[_Done, tuple[bool, tuple[int, ...]]]] = {}
 
 
 def rank_prizes(conn: Connection, given: BulkInput) -> Prizes:
@@ -38,8 +44,9 @@ def rank_prizes(conn: Connection, given: BulkInput) -> Prizes:
     row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
     plan = CampaignPlan.model_validate(row.plan)
     if given.cancelled:
-        return {}
-    return {board: _prizes_of(conn, plan, row, board) for board in Board if prizes_paid(plan, board)}
+        return Prizes({})
+    boards = [board for board in Board if prizes_paid(plan, board)]
+    return Prizes({board: _prizes_of(conn, plan, row, board) for board in boards})
 
 
 def _prizes_of(conn: Connection, plan: CampaignPlan, row: Row[Any], board: Board) -> dict[int, int]:
@@ -79,18 +86,11 @@ def pay_page(
     if end is None:
         return Page(None, 0)
     settlement = _Settlement(conn, row, given, prizes)
-    owed = [settlement.of(member) for member in page_rows(conn, given, after, end)]
-    _KEPT.run(conn, [settlement.row_of(one) for one in owed])
-    payments = [
-        Payment(one.person_id, amount, kind)
-        for one in owed
-        for kind, amount in zip(_KINDS, one.points, strict=True)
-        if amount
-    ]
-    key = f"{given.process_id}:settlement"
-    points.pay(conn, given.campaign_id, payments, key_prefix=key, at=given.at)
-    mail.queue(conn, [settlement.mail_of(one) for one in owed], now)
-    return Page(end, len(owed))
+    members = page_rows(conn, given, after, end)
+    _KEPT.run(conn, [settlement.row_of(settlement.of(member)) for member in members])
+    told = {"title": row.title, "length_days": settlement.length_days}
+    pay_and_tell(conn, given, [member.person_id for member in members], told, now)
+    return Page(end, len(members))
 
 
 _KINDS = tuple(PaymentReason)
@@ -132,13 +132,16 @@ class _Settlement:
     def __init__(self, conn: Connection, row: Row[Any], given: BulkInput, prizes: Prizes) -> None:
         rules = rules_of(conn, row)
         self._given = given
-        self._title = row.title
         self._leader_id = row.leader_id
         self._plan = rules.plan
-        self._prizes = prizes
+        self._prizes = prizes.paid
         self._required = [day for day in range(1, row.closed_through + 1) if day not in rules.rest]
-        # Of thousands of members most have the record of somebody else.
-        self._known: dict[_Done, tuple[bool, tuple[int, ...]]] = {}
+        self._known = prizes.known.setdefault((row.revision, tuple(self._required), given.cancelled), {})
+
+    @property
+    def length_days(self) -> int:
+        """How long the campaign was planned to be."""
+        return self._plan.length_days
 
     def of(self, member: Row[Any]) -> _Owed:
         """Return what ``member``, a row of ``page_rows``, earned."""
@@ -190,28 +193,6 @@ class _Settlement:
             *counted,
             owed.certificate_code,
             self._given.at,
-        )
-
-    def mail_of(self, owed: _Owed) -> MailRequest:
-        """Return the letter that tells a member the result."""
-        template = (
-            MailTemplate.CAMPAIGN_ENDED_EARLY if self._given.cancelled else MailTemplate.CAMPAIGN_RESULT
-        )
-        data = {
-            "campaign_id": self._given.campaign_id,
-            "title": self._title,
-            "days_done": owed.days_done,
-            "length_days": self._plan.length_days,
-            "completed": owed.completed,
-            "points": sum(owed.points),
-            "certificate_code": owed.certificate_code,
-        }
-        return MailRequest(
-            key=f"{self._given.process_id}:{template}:{owed.person_id}",
-            template=template,
-            person_id=owed.person_id,
-            process_id=self._given.process_id,
-            data=data,
         )
 
 

@@ -239,7 +239,8 @@ async def test_a_page_holds_no_more_however_many_members_there_are(db: Database)
         finally:
             tracemalloc.stop()
     few, many = peaks
-    assert many < few * 1.3 + 50_000, peaks
+    # Some is what has not been collected yet; the rows of 2,000 members more would be 600 kB at least.
+    assert many < few * 1.3 + 150_000, peaks
 
 
 def reopened(conn: Connection) -> None:

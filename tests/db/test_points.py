@@ -25,6 +25,7 @@ from domain.points import (
     Source,
     UnknownTransfer,
     available_of,
+    payment_key,
     reserve_of,
 )
 
@@ -202,6 +203,19 @@ async def test_bad_amounts_are_refused(db: Database, campaign: str):
         await db.write(lambda conn: pay(conn, campaign, Payment(ann, 1, STREAK), Payment(ann, 2, STREAK)))
     assert await rows_of(db) == before
     assert await db.write(lambda conn: pay(conn, campaign)) == 0
+
+
+async def test_the_database_names_payments_and_accounts_as_the_rules_do(db: Database, campaign: str):
+    given = [Payment(new_id(), 1, reason) for reason in PaymentReason]
+    await db.write(lambda conn: pay(conn, campaign, *given))
+    keys = select(point_transfers.c.key).where(point_transfers.c.kind == "payment")
+    credited = select(point_accounts.c.id).where(point_accounts.c.kind == "available")
+    assert set(await db.read(lambda conn: conn.execute(keys).scalars().all())) == {
+        payment_key(f"campaign/{campaign}:settlement", one) for one in given
+    }
+    assert set(await db.read(lambda conn: conn.execute(credited).scalars().all())) == {
+        available_of(one.person_id).id for one in given
+    }
 
 
 async def test_a_page_half_paid_before_is_finished(db: Database, campaign: str):

@@ -68,7 +68,8 @@ async def settle(campaign: Campaign, *, cancelled: bool = False) -> None:
 
     def pay(conn: Connection) -> None:
         after: Cursor | None = None
-        while (end := settlements.pay_page(conn, given, {}, after, PAGE, given.at).end) is not None:
+        none = settlements.Prizes({})
+        while (end := settlements.pay_page(conn, given, none, after, PAGE, given.at).end) is not None:
             after = end
 
     for _ in range(2):
