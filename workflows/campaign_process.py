@@ -64,8 +64,15 @@ def _extension(request: Extend, told: bool = True) -> _Change:
     return lambda state, now: run.extend(state, request.actor_id, request.days, now, told=told)
 
 
-def _cancellation(request: Act, told: bool = True) -> _Change:
-    return lambda state, now: run.cancel(state, request.actor_id, request.note_id, now, told=told)
+def _waiting_are_told() -> bool:
+    """Tell whether this process writes to the waiting list of a campaign that ends in its middle days."""
+    return workflow.patched("waiting-are-told")
+
+
+def _cancellation(request: Act, told: bool = True, waiting_told: bool = True) -> _Change:
+    return lambda state, now: run.cancel(
+        state, request.actor_id, request.note_id, now, told=told, waiting_told=waiting_told
+    )
 
 
 def _amnesty(request: Declare) -> _Change:
@@ -215,7 +222,7 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
     @workflow.update
     async def cancel(self, request: Act) -> CampaignView:
         """End the campaign before its time."""
-        return await self.decide(_cancellation(request, _members_are_told()))
+        return await self.decide(_cancellation(request, _members_are_told(), _waiting_are_told()))
 
     @cancel.validator
     def _check_cancel(self, request: Act) -> None:

@@ -1,6 +1,7 @@
-"""A member's own notes and pictures: handing a picture in, and what may be done with the notes."""
+"""Notes of a campaign: those shown to everybody, a member's own pictures, what may be done with own notes."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import APIRouter
 from sqlalchemy import Connection
@@ -10,9 +11,11 @@ from starlette.responses import FileResponse, Response
 from api.dependencies import ObjectId, PartsDep
 from api.idempotency import exempt
 from api.intake import body_up_to
-from api.pages.campaigns import Member
+from api.pages.campaigns import Member, seen_by
 from api.pages.campaigns_own import own_page
 from api.pages.forms import Form, checked, seen, told, typed
+from api.pages.rendering import page
+from api.pagination import PagingDep
 from api.problems import Problem
 from api.routes.applications import MAX_UPLOAD
 from api.routes.shares import SignedIn, picture_answer
@@ -20,6 +23,20 @@ from api.schemas.shares import SharingIn
 from api.services import featured
 
 router = APIRouter(prefix="/campaigns/{campaign_id}")
+
+
+@router.get("/notes")
+async def notes(
+    request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep, paging: PagingDep
+) -> Response:
+    """Show the notes that the leader has shown to everybody, newest first."""
+
+    def read(conn: Connection) -> Any:
+        campaign = seen_by(conn, campaign_id, actor)
+        return campaign, featured.shown_of(conn, campaign_id, paging, parts.settings.public_url)
+
+    campaign, found = await parts.db.read(read)
+    return page(request, "shares/campaign", actor, c=campaign, notes=found.items, cursor=found.next_cursor)
 
 
 @router.post(

@@ -1,5 +1,7 @@
 """Signing in by a link in a mail. Opening the link shows a page; only its button uses the link up."""
 
+from urllib.parse import quote, unquote
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,11 +21,12 @@ router = APIRouter(dependencies=[allow.anyone])
 
 
 @router.get("/sign-in")
-async def show(request: Request, token: str = "", next: str = "/") -> Response:
+async def show(request: Request, parts: PartsDep, token: str = "", next: str = "/") -> Response:
     """Ask for the address; or, opened from the mail, for the press of the button that signs in."""
     actor = await visitor(request)
     target = local(next)
     if token:
+        target = local(unquote(request.cookies.get(parts.cookies.target, "")), target)
         return page(request, "sign_in_confirm", actor, token=token[:200], target=target)
     if actor is not None:
         return seen(target)
@@ -48,6 +51,8 @@ async def ask(request: Request, parts: PartsDep) -> Response:
     minutes = parts.settings.magic_link_minutes
     response = page(request, "sign_in_sent", None, email=given.email, minutes=minutes)
     parts.cookies.set(response, parts.cookies.browser, browser, BROWSER_SECONDS)
+    # The mail says nothing of where somebody was going, to an invitation above all: the browser keeps it.
+    parts.cookies.set(response, parts.cookies.target, quote(target), minutes * 60)
     return response
 
 
@@ -61,7 +66,9 @@ async def confirm(request: Request, parts: PartsDep) -> Response:
         raise Problem("link_invalid")
     old = credentials_of(request, parts.cookies).session_hash
     opened = await parts.sign_in.open(given.token, None, browser_of(request, parts), old)
-    return signed_in(parts, opened.secret, local(values.get("next")))
+    response = signed_in(parts, opened.secret, local(values.get("next")))
+    parts.cookies.forget(response, parts.cookies.target)
+    return response
 
 
 def signed_in(parts: Parts, secret: str, target: str) -> Response:

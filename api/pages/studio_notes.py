@@ -12,8 +12,10 @@ from starlette.responses import Response
 from api.dependencies import ObjectId, PartsDep
 from api.idempotency import exempt
 from api.pages.campaigns import seen_by
+from api.pages.campaigns_plots import plot
 from api.pages.forms import Form, seen, told, typed
 from api.pages.rendering import page
+from api.pages.visits_plot import MOST_DAYS, by_day, by_host
 from api.pagination import Paging, PagingDep
 from api.parts import Parts
 from api.problems import Problem
@@ -80,6 +82,32 @@ def _filters(given: Any) -> tuple[int | None, str]:
     day, order = str(given.get("day", "")), str(given.get("order", ""))
     number = int(day) if day.isascii() and day.isdigit() and len(day) <= 3 else 0
     return number or None, order if order in ORDERS else ORDERS[0]
+
+
+@router.get("/notes/{check_in_id}/visits")
+async def visits(
+    request: Request, actor: LeaderOrStaff, campaign_id: ObjectId, check_in_id: ObjectId, parts: PartsDep
+) -> Response:
+    """Show where the visits of a featured note came from, and on which days."""
+
+    def read(conn: Connection) -> Any:
+        found = featured.visits(conn, check_in_id, actor, campaign_id)
+        return seen_by(conn, campaign_id, actor), found
+
+    campaign, found = await parts.db.write(read)
+    days = by_day(found)
+    shown = days[-MOST_DAYS:]
+    return page(
+        request,
+        "shares/visits",
+        actor,
+        c=campaign,
+        plot=plot(shown),
+        shown=shown,
+        total=sum(day.checked_in for day in shown),
+        days=days,
+        hosts=by_host(found),
+    )
 
 
 @router.post("/notes/{check_in_id}/{step}", openapi_extra=exempt("it stays featured, or taken down"))

@@ -14,6 +14,7 @@ from api.intake import body_up_to
 from api.pagination import Page, PagingDep
 from api.parts import Parts
 from api.paths import PREFIX
+from api.problems import Problem
 from api.routes.applications import MAX_UPLOAD
 from api.routes.campaigns import LeaderOrStaff
 from api.schemas.applications import NoBody
@@ -31,7 +32,7 @@ from api.schemas.shares import (
 )
 from api.security import allow
 from api.security.gate import Actor
-from api.services import featured
+from api.services import campaign_views, featured
 from api.services.featured import picture_path
 from api.services.shared_notes import found_note, passed_on
 from domain.campaigns.plan import MAX_DAYS
@@ -172,6 +173,20 @@ async def featured_notes(
     """Return featured notes with their visits and who joined by them, newest first."""
     base = parts.settings.public_url
     return await parts.db.read(lambda conn: featured.listed(conn, campaign_id, paging, base))
+
+
+@router.get("/campaigns/{campaign_id}/shared-notes", summary="Notes that are shown to everybody")
+async def shared_notes(
+    actor: SignedIn, campaign_id: ObjectId, parts: PartsDep, paging: PagingDep
+) -> Page[SharedNoteOut]:
+    """Return the featured notes of a campaign as everybody sees them at their addresses, newest first."""
+
+    def read(conn: Connection) -> Page[SharedNoteOut]:
+        if campaign_views.whole(conn, campaign_id, actor) is None:
+            raise Problem("not_found")
+        return featured.shown_of(conn, campaign_id, paging, parts.settings.public_url)
+
+    return await parts.db.read(read)
 
 
 @router.get("/shared-notes/{code}", summary="A shared note", dependencies=[allow.anyone])

@@ -34,6 +34,7 @@ class Cookies:
         self.secure = secure
         self.session = f"{prefix}kameng_session"
         self.browser = f"{prefix}kameng_browser"
+        self.target = f"{prefix}kameng_target"
 
     def set(self, response: Response, name: str, value: str, seconds: int) -> None:
         """Set a cookie that scripts cannot read and other sites' forms do not send."""

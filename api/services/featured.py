@@ -143,6 +143,14 @@ def listed(
     return Page(items=[_featured(row, base) for row in shown], next_cursor=cursor)
 
 
+def shown_of(conn: Connection, campaign_id: str, paging: Paging, base: str) -> Page[SharedNoteOut]:
+    """Return a page of a campaign's notes as everybody sees them."""
+    before = str(paging.after[0]) if paging.after else None
+    rows = featured.shown(conn, campaign_id, before, paging.fetch)
+    here, cursor = paging.cut(rows, lambda row: [row.id])
+    return Page(items=[shared_out(row, base) for row in here], next_cursor=cursor)
+
+
 def own(conn: Connection, campaign_id: str, person_id: str, base: str, most: int) -> list[FeaturedOut]:
     """Return a member's own featured notes, newest first."""
     rows = featured.listed(conn, campaign_id, None, most, person_id)
@@ -163,9 +171,13 @@ def _featured(row: Any, base: str) -> FeaturedOut:
     )
 
 
-def visits(conn: Connection, check_in_id: str, actor: Actor) -> list[VisitsOut]:
-    """Return a note's visits by day and host. Raises ``Problem``."""
+def visits(
+    conn: Connection, check_in_id: str, actor: Actor, campaign_id: str | None = None
+) -> list[VisitsOut]:
+    """Return a note's visits by day and host; of ``campaign_id`` alone, if given. Raises ``Problem``."""
     note = _led(conn, check_in_id, actor)
+    if campaign_id not in (None, note.campaign_id):
+        raise Problem("not_found")
     found = featured.id_of(conn, note.id)
     rows: Sequence[Any] = share_visits.by_day(conn, found) if found else ()
     return [VisitsOut(day=row.day, host=row.referrer_host, visits=row.visits) for row in rows]

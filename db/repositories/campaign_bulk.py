@@ -188,7 +188,8 @@ def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: in
     notice = given.notice
     if end is None or notice is None:
         return Page(None, 0)
-    places = [Place.ACTIVE.value, *([Place.WAITING.value] if notice.waiting else [])]
+    reached_places = {Place.ACTIVE: notice.members, Place.WAITING: notice.waiting}
+    places = [place.value for place, reached in reached_places.items() if reached]
     title, leader_id = conn.execute(
         select(campaigns.c.title, campaigns.c.leader_id).where(campaigns.c.id == given.campaign_id)
     ).one()

@@ -191,44 +191,45 @@ def choice_of(conn: Connection, campaign_id: str, person_id: str) -> SharingChoi
     return SharingChoice(found) if found else SharingChoice.NAMED
 
 
+_LIVE: Any = and_(
+    featured_notes.c.ended_at.is_(None),
+    enrolments.c.status == Place.ACTIVE.value,
+    people.c.status == PersonStatus.ACTIVE.value,
+    people.c.good_standing,
+    SharingChoice.DECLINED.value != _CHOICE,
+    ~_PRIVATE,
+    campaigns.c.status.in_(_SHOWN),
+)
+_PUBLIC = select(
+    featured_notes.c.id,
+    featured_notes.c.code,
+    featured_notes.c.campaign_id,
+    featured_notes.c.featured_at,
+    check_ins.c.note,
+    check_ins.c.day,
+    check_ins.c.person_id.label("author_id"),
+    campaigns.c.title,
+    campaigns.c.summary,
+    campaigns.c.status,
+    campaigns.c.leader_id,
+    campaigns.c.length_days,
+    campaigns.c.clock_offset_seconds,
+    case((SharingChoice.ANONYMOUS.value == _CHOICE, ""), else_=people.c.display_name).label("author"),
+    func.coalesce(_LIVE, False).label("live"),
+).select_from(featured_notes.outerjoin(_NOTES, featured_notes.c.check_in_id == check_ins.c.id))
+
+
 def by_code(conn: Connection, code: str) -> Any:
     """Return what stands at an address: ``live`` tells whether it is shown; None if there never was any."""
-    live: Any = and_(
-        featured_notes.c.ended_at.is_(None),
-        enrolments.c.status == Place.ACTIVE.value,
-        people.c.status == PersonStatus.ACTIVE.value,
-        people.c.good_standing,
-        SharingChoice.DECLINED.value != _CHOICE,
-        ~_PRIVATE,
-        campaigns.c.status.in_(_SHOWN),
-    )
-    anonymous = SharingChoice.ANONYMOUS.value == _CHOICE
-    return conn.execute(
-        select(
-            featured_notes.c.id,
-            featured_notes.c.code,
-            featured_notes.c.campaign_id,
-            featured_notes.c.featured_at,
-            check_ins.c.note,
-            check_ins.c.day,
-            check_ins.c.person_id.label("author_id"),
-            campaigns.c.title,
-            campaigns.c.summary,
-            campaigns.c.status,
-            campaigns.c.leader_id,
-            campaigns.c.length_days,
-            campaigns.c.clock_offset_seconds,
-            case((anonymous, ""), else_=people.c.display_name).label("author"),
-            func.coalesce(live, False).label("live"),
-        )
-        .select_from(
-            featured_notes.outerjoin(
-                _NOTES,
-                featured_notes.c.check_in_id == check_ins.c.id,
-            )
-        )
-        .where(featured_notes.c.code == code)
-    ).one_or_none()
+    return conn.execute(_PUBLIC.where(featured_notes.c.code == code)).one_or_none()
+
+
+def shown(conn: Connection, campaign_id: str, before: str | None, limit: int) -> Sequence[Any]:
+    """Return the notes of a campaign that everybody may see now, as at their addresses, newest first."""
+    wanted = [featured_notes.c.campaign_id == campaign_id, _LIVE]
+    if before is not None:
+        wanted.append(featured_notes.c.id < before)
+    return conn.execute(_PUBLIC.where(*wanted).order_by(featured_notes.c.id.desc()).limit(limit)).all()
 
 
 def _counted(table: Any) -> Any:

@@ -160,11 +160,18 @@ def extend(state: CampaignState, actor_id: str, days: int, now: datetime, *, tol
 
 
 def cancel(
-    state: CampaignState, actor_id: str, note_id: str | None, now: datetime, *, told: bool = True
+    state: CampaignState,
+    actor_id: str,
+    note_id: str | None,
+    now: datetime,
+    *,
+    told: bool = True,
+    waiting_told: bool = True,
 ) -> Effects:
     """End the campaign before its time: what was earned is settled, nothing more can be.
 
-    Members of one that has begun are told with what they are paid, those of one that has not at once.
+    Members of one that has begun are told with what they are paid, those of one that has not at once; who
+    is in line is told either way (not so in processes from before, where ``waiting_told`` is False).
     """
     state.require(Status.DRAFT, Status.IN_REVIEW, *OPEN_STATUSES)
     effects = Effects()
@@ -175,13 +182,25 @@ def cancel(
     state.orders = tuple(order for order in state.orders if order.kind in _COUNTING)
     if state.day:
         _remind_of_doubts(state, effects)
+        if waiting_told and state.agreed.waiting_list:
+            state.orders = (*state.orders, _called_off(state, note_id, day=state.day))
         _settle(state, now)
         return effects
     effects.release = state.reserved > 0
     enrolling = state.status is Status.ENROLLING
     end(state, Status.CANCELLED, now)
     if told and enrolling:
-        notice = Notice(template=MailTemplate.CAMPAIGN_CALLED_OFF, data={"note_id": note_id}, waiting=True)
         # The only order that outlives the end of its campaign: nothing else is left to be done.
-        state.orders = (Order(kind=OrderKind.TELL, number=state.entries, notice=notice),)
+        state.orders = (_called_off(state, note_id),)
     return effects
+
+
+def _called_off(state: CampaignState, note_id: str | None, **data: Any) -> Order:
+    """Write to who is in line, and to the members of a campaign that has no day yet."""
+    notice = Notice(
+        template=MailTemplate.CAMPAIGN_CALLED_OFF,
+        data={"note_id": note_id} | data,
+        waiting=True,
+        members=not state.day,
+    )
+    return Order(kind=OrderKind.TELL, number=state.entries, notice=notice)

@@ -68,7 +68,8 @@ class OrderKind(StrEnum):
 class Notice(BaseModel):
     """A letter to everybody who takes part; ``data`` holds codes, ids and instants only.
 
-    ``waiting`` sends it to those in line too, ``joined_by`` to those alone whose first day it was by then.
+    ``waiting`` sends it to those in line too, ``joined_by`` to those alone whose first day it was by then;
+    without ``members`` it goes to nobody but those in line.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +77,7 @@ class Notice(BaseModel):
     template: MailTemplate
     data: dict[str, Any] = Field(default_factory=dict)
     waiting: bool = False
+    members: bool = True
     joined_by: int | None = None
 
 

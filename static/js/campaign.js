@@ -10,7 +10,8 @@ async function count() {
   const body = new URLSearchParams(new FormData(editor));
   body.set("action", "estimate");
   try {
-    const answer = await fetch(editor.action, { method: "POST", body, signal: running.signal });
+    // The buttons are named «action» and hide the form's own property of that name.
+    const answer = await fetch(editor.getAttribute("action"), { method: "POST", body, signal: running.signal });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("estimate");
     const shown = document.getElementById("estimate");

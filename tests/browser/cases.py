@@ -1,12 +1,16 @@
 """People and applications of a test's own, brought where they are wanted over the JSON API."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import Connection
+
 from db.database import Database
 from db.repositories import people
+from domain.people import Role, normalise_email
 from engine.papers import paper
 from engine.seed_people import HOST
 from engine.seed_stories import CHECKLIST
@@ -83,10 +87,24 @@ class Case:
         return self
 
 
-async def newcomer(db: Database, door: Entrance, locale: str = "zh-CN", zone: str = "Asia/Shanghai") -> Case:
-    """Add a member who has no application yet."""
+async def newcomer(
+    db: Database,
+    door: Entrance,
+    locale: str = "zh-CN",
+    zone: str = "Asia/Shanghai",
+    roles: Sequence[Role] = (),
+) -> Case:
+    """Add a member who has no application yet, with ``roles`` besides."""
     key = f"own-{uuid4().hex[:8]}"
     now = datetime.now(UTC)
     person = people.NewPerson(f"{key}@{HOST}", f"Demo {key}", locale, zone, now - LATELY, None)
-    await db.write(lambda conn: people.create_many(conn, [person], now))
+
+    def add(conn: Connection) -> None:
+        people.create_many(conn, [person], now)
+        email = normalise_email(person.email)
+        person_id = people.ids_by_email(conn, [email])[email]
+        for role in roles:
+            people.grant_role(conn, person_id, role, now)
+
+    await db.write(add)
     return Case(db, door, key, locale=locale)

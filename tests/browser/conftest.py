@@ -1,7 +1,7 @@
 """One Kameng with the demo community for the whole run, and one Chromium for each of its processes."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from db.database import Database
+from domain.people import Role
 from engine.visitors import entrance
 from tests.browser.cases import Case, newcomer
 from tests.browser.guests import Guest, window
@@ -75,7 +76,7 @@ async def new_case(kameng: dict[str, str], database: Database) -> AsyncIterator[
     """Add a member of a test's own: ``case = await new_case("en")``."""
     async with entrance(kameng["address"]) as door:
 
-        async def new(locale: str = "zh-CN", zone: str = "Asia/Shanghai") -> Case:
-            return await newcomer(database, door, locale, zone)
+        async def new(locale: str = "zh-CN", zone: str = "Asia/Shanghai", roles: Sequence[Role] = ()) -> Case:
+            return await newcomer(database, door, locale, zone, roles)
 
         yield new

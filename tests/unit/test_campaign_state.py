@@ -256,7 +256,19 @@ def test_a_process_from_before_orders_no_letters() -> None:
     run.pause(state, "leader", None, state.opens(2), told=False)
     run.resume(state, "leader", state.opens(2), told=False)
     run.extend(state, "leader", 1, state.opens(2), told=False)
-    assert state.orders == ()
+    assert not state.orders
+    run.cancel(state, "leader", None, state.opens(2), told=False, waiting_told=False)
+    assert [order.kind for order in state.orders] == [OrderKind.SETTLE]
+
+
+def test_who_is_in_line_is_told_before_the_settlement_of_what_was_cut_short() -> None:
+    state = running(2)
+    run.cancel(state, "leader", "note", state.opens(2))
+    told, settles = state.orders
+    assert told.notice is not None
+    assert (told.notice.waiting, told.notice.members) == (True, False)
+    assert told.notice.data == {"note_id": "note", "day": 2}
+    assert settles.kind is OrderKind.SETTLE
 
 
 def test_who_enrolled_is_told_that_it_is_called_off() -> None:
@@ -267,6 +279,7 @@ def test_who_enrolled_is_told_that_it_is_called_off() -> None:
     [order] = state.orders
     assert order.notice is not None
     assert (order.notice.template, order.notice.waiting) == (MailTemplate.CAMPAIGN_CALLED_OFF, True)
+    assert order.notice.members
 
 
 def test_days_of_an_amnesty_have_begun_ask_something_and_are_given_once() -> None:
@@ -305,4 +318,5 @@ def test_a_cancellation_keeps_the_repair_of_an_amnesty() -> None:
     amnesties.declare(state, "manager", [1], None, state.opens(2))
     run.pause(state, "leader", None, state.opens(2))
     run.cancel(state, "leader", None, state.opens(2))
-    assert [order.kind for order in state.orders] == [OrderKind.AMNESTY, OrderKind.SETTLE]
+    kinds = [order.kind for order in state.orders]
+    assert kinds == [OrderKind.AMNESTY, OrderKind.TELL, OrderKind.SETTLE]

@@ -279,6 +279,25 @@ async def called_off(case: CampaignCase) -> None:
     assert await left_in_reserve(case) == 0
 
 
+@path(capacity=2)
+async def cancelled_with_a_line(case: CampaignCase) -> None:
+    """Members are told with what they are paid, and who is still in line that no place comes free."""
+    await case.submit()
+    ann, bob, eve = case.members
+    await case.enrol([ann, bob])
+    await case.enrol([eve], status="waiting", in_line=1)
+    await case.to_day(2)
+    await case.check_in(ann, 2)
+    await case.cancel()
+    await case.handle.result()
+    told = await case.rows(select(mails.c.person_id, mails.c.template))
+    called_off = [row["person_id"] for row in told if row["template"] == "campaign_called_off"]
+    ended = {row["person_id"] for row in told if row["template"] == "campaign_ended_early"}
+    assert (called_off, ended) == ([eve], {ann, bob})
+    assert await available(case, ann) == case.plan.rewards.check_in
+    assert await left_in_reserve(case) == 0
+
+
 @path(length_days=5, rewards={"streaks": [{"days": 2, "points": 7}], "completion_share": 1})
 async def amnesty(case: CampaignCase) -> None:
     """An outage in the middle: streaks are made whole, members told, the settlement counts with it."""
