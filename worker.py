@@ -14,7 +14,7 @@ from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor, Worker
 
 from activities.ballots import BallotActivities
-from activities.campaigns import PAGE, SMALL_PAGE, CampaignActivities
+from activities.campaigns import PAGE, PAY_PAGE, SMALL_PAGE, CampaignActivities
 from activities.mail import Dispatcher, MailActivities
 from activities.probation import ProbationActivities
 from activities.rehearsals import RehearsalActivities, Stage
@@ -86,12 +86,13 @@ def campaign_worker(
     cached_workflows: int = 1000,
     page: int = PAGE,
     small_page: int = SMALL_PAGE,
+    pay_page: int = PAY_PAGE,
 ) -> Worker:
     """Return the worker of campaigns: their workflow and all activities that it orders.
 
-    Bulk work commits ``page`` members at a time, payments ``small_page``.
+    Bulk work commits ``page`` members at a time; letters and repairs ``small_page``, payments ``pay_page``.
     """
-    campaigns = CampaignActivities(db, page, small_page)
+    campaigns = CampaignActivities(db, page, small_page, pay_page)
     return Worker(
         client,
         task_queue=queue,

@@ -13,8 +13,10 @@ from db.repositories import amnesties, campaign_bulk, campaign_reports, campaign
 from db.repositories.campaign_bulk import Cursor, Page
 
 PAGE = 10_000
-# Each of these is a mail or a payment, written with its row: smaller pages keep others waiting less.
-SMALL_PAGE = 4_000
+# Each of these is a letter or a member counted anew in Python: smaller pages keep others waiting less.
+SMALL_PAGE = 1_000
+# Paid in a few statements a page, whatever its size.
+PAY_PAGE = 4_000
 
 _Work = Callable[[Connection, BulkInput, Cursor | None, int, datetime], Page]
 
@@ -22,9 +24,11 @@ _Work = Callable[[Connection, BulkInput, Cursor | None, int, datetime], Page]
 class CampaignActivities:
     """What the process of a campaign orders from the community's database."""
 
-    def __init__(self, db: Database, page: int = PAGE, small_page: int = SMALL_PAGE) -> None:
+    def __init__(
+        self, db: Database, page: int = PAGE, small_page: int = SMALL_PAGE, pay_page: int = PAY_PAGE
+    ) -> None:
         self._db = db
-        self._page, self._small_page = page, small_page
+        self._page, self._small_page, self._pay_page = page, small_page, pay_page
 
     @activity.defn(name="campaigns.record")
     async def record(self, given: RecordInput) -> RecordResult:
@@ -65,7 +69,7 @@ class CampaignActivities:
         def pay(conn: Connection, shard: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
             return settlements.pay_page(conn, shard, prizes, after, size, now)
 
-        await self._paged(given, pay, self._small_page)
+        await self._paged(given, pay, self._pay_page)
         async with heartbeating():
             return await self._db.read(lambda conn: settlements.sums(conn, given))
 

@@ -55,7 +55,7 @@ async def _serve() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with (
         LeisurelyDatabase(settings.database_url, held_by(ready)) as db,
-        campaign_worker(client, db, queue, page=PAGE, small_page=PAGE),
+        campaign_worker(client, db, queue, page=PAGE, small_page=PAGE, pay_page=PAGE),
     ):
         ready.touch()
         await stop.wait()
