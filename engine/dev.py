@@ -20,7 +20,9 @@ from engine.temporal_binary import locate
 from engine.temporal_command import command_line
 from settings import Settings, load_settings
 
-TEMPORAL_PORT, TEMPORAL_UI_PORT = 7233, 8233
+TEMPORAL_PORT = 7233
+UI_AWAY = 1000
+"""How far the web UI's port is from its server's, as with `temporal server start-dev`."""
 SEEDED, RUNNING = "seeded", "running.json"
 
 
@@ -92,7 +94,7 @@ def temporal_program(options: DevOptions, report: Report) -> tuple[Program, str,
     """Return the dev server to run, its address and its web UI's."""
     binary = locate(report).path
     port = options.temporal_port or processes.free_port(TEMPORAL_PORT)
-    ui_port = processes.free_port(TEMPORAL_UI_PORT)
+    ui_port = processes.free_port(port + UI_AWAY)
     if options.temporal_port and not processes.port_is_free(options.temporal_port):
         raise EngineError(
             f"port {port} is in use by another program; take another one: --temporal-port {port + 1}"

@@ -60,7 +60,9 @@ def stop(process: subprocess.Popen[bytes], grace_seconds: float) -> bool:
 
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Tell whether a server could listen on this port now."""
+    """Tell whether a server could listen on this port now; beyond the last port there is none."""
+    if not 0 < port < 65_536:
+        return False
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         # As servers do it: a port whose last connections are still fading away is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
