@@ -10,7 +10,7 @@ JOBS ?= 4
 # Where it is set, every process that a test starts would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run demo test check lint format unit bench doctor lock screenshots clean setup setup-tests
+.PHONY: help run demo test check lint server format unit bench doctor lock screenshots clean setup setup-tests
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,7 +21,7 @@ run: setup ## Install what is missing and start the whole of Kameng (PORT=8000 D
 demo: setup ## Tell the stories of an application and of a campaign, in skipped time
 	@exec $(BIN)/kameng demo
 
-test: lint unit ## Check the code and run every test
+test: lint server unit ## Check the code and run every test
 
 lint: setup-tests ## Format, lint, layers, dependencies and types
 	$(BIN)/ruff format --check .
@@ -30,6 +30,10 @@ lint: setup-tests ## Format, lint, layers, dependencies and types
 	$(BIN)/deptry .
 	$(BIN)/vulture
 	$(BIN)/mypy .
+
+# A machine that cannot download it builds it for minutes: with its progress in sight, not in a test's time.
+server: setup-tests
+	@$(BIN)/python -m tests.support.temporal
 
 unit: setup-tests ## Run the tests alone (TESTS=tests/unit, JOBS=4)
 	$(BIN)/pytest -n $(JOBS) --dist worksteal $(TESTS)

@@ -137,3 +137,8 @@ async def _registered(client: Client) -> None:
             return
         await asyncio.sleep(0.05)
     raise RuntimeError(f"namespace {client.namespace}: {problems}")
+
+
+if __name__ == "__main__":
+    # `make test` gets the server before it starts pytest.
+    program()
