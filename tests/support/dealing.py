@@ -18,6 +18,7 @@ LONG: Final = (
     "tests/api/test_schemathesis.py",
     "tests/engine/test_dev.py::test_it_runs",
     "tests/engine/test_demo.py::test_the_story",
+    "tests/workflows/test_campaign_whole.py",
     "tests/faults/",
     "tests/engine/test_seed.py",
     "tests/engine/test_setup.py",
