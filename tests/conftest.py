@@ -12,6 +12,7 @@ from hypothesis import settings as examples
 from temporalio.client import Client
 
 from settings import Settings
+from tests.support import memory
 from tests.support.dealing import dealt
 from tests.support.lent import LentDatabases
 from tests.support.postgres import Postgres, PostgresMissing, create_database
@@ -32,6 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(("KAMENG_", "TEMPORAL_", "SENDGRID_")) or name == "DATABASE_URL":
             del os.environ[name]
+    if (place := memory.place()) is not None:
+        # Read when the first temporary directory is made; --basetemp wins.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -98,7 +102,7 @@ async def private_temporal(tmp_path: Path) -> AsyncIterator[PrivateTemporal]:
 def postgres_admin_url(run_dir: Path) -> Iterator[str]:
     """Superuser's URL of the run's PostgreSQL; skips loudly where there is none, and fails in CI."""
     try:
-        with shared_service(run_dir, "postgres", Postgres.start) as service:
+        with shared_service(run_dir, "postgres", lambda: Postgres.start(within=memory.place())) as service:
             yield service["admin_url"]
     except PostgresMissing as error:
         if os.environ.get("CI"):

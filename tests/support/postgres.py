@@ -84,8 +84,11 @@ class Postgres:
     user: str
 
     @classmethod
-    def start(cls, options: Mapping[str, str] = OPTIONS) -> "Postgres":
-        """Make a cluster and start it on a free loopback port (about 2 s). Raises PostgresMissing."""
+    def start(cls, options: Mapping[str, str] = OPTIONS, within: Path | None = None) -> "Postgres":
+        """Make a cluster and start it on a free loopback port (about 2 s). Raises PostgresMissing.
+
+        Its files are in a directory of its own ``within`` that one, else where temporary files go.
+        """
         programs = find_programs()
         if programs is None:
             install()
@@ -93,7 +96,7 @@ class Postgres:
         if programs is None:
             raise PostgresMissing("no PostgreSQL here (Debian: apt-get install postgresql)")
         user = _user()
-        directory = Path(tempfile.mkdtemp(prefix="kameng-postgres-"))
+        directory = Path(tempfile.mkdtemp(prefix="kameng-postgres-", dir=within))
         if os.geteuid() == 0:
             shutil.chown(directory, user)
         _initdb(programs, directory / "data", user)
