@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +62,6 @@ class Rendered:
     links: tuple[str, ...]
 
 
-def _environment(autoescape: bool) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=autoescape,
-        undefined=StrictUndefined,
-        auto_reload=False,
-    )
-
-
 def _split(block: str) -> list[str]:
     return [stripped for line in str(block).splitlines() if (stripped := line.strip())]
 
@@ -84,6 +75,22 @@ def _as_text(front: str, between: str) -> Callable[[str], str]:
     return lambda block: between.join(front + line for line in _split(block))
 
 
+@cache
+def _environment(autoescape: bool) -> ImmutableSandboxedEnvironment:
+    """Return the environment of HTML (escaped) or of plain text; what it compiled serves all renderers."""
+    env = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        auto_reload=False,
+    )
+    if autoescape:
+        env.filters |= {"paragraphs": _as_html("p"), "bullets": _as_html("li")}
+    else:
+        env.filters |= {"paragraphs": _as_text("", "\n\n"), "bullets": _as_text("- ", "\n")}
+    return env
+
+
 class Renderer:
     """Turns letters into mails. Values are data: none is ever compiled as a template."""
 
@@ -93,8 +100,6 @@ class Renderer:
         self._tokens = tokens
         self._html = _environment(autoescape=True)
         self._text = _environment(autoescape=False)
-        self._html.filters |= {"paragraphs": _as_html("p"), "bullets": _as_html("li")}
-        self._text.filters |= {"paragraphs": _as_text("", "\n\n"), "bullets": _as_text("- ", "\n")}
         self._inliner = CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
 
     def reader_of(self, letter: Letter) -> Reader:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -142,8 +142,12 @@ def reader_of(request: Request, actor: Actor | None) -> Reader:
     return Reader(chosen if chosen in LOCALES else locale_of(request.scope), _DEFAULT_ZONE)
 
 
+@cache
 def environment() -> Environment:
-    """Return the templates' environment: escaped, strict about names, without spare blank lines."""
+    """Return the templates' environment: escaped, strict about names, without spare blank lines.
+
+    All applications of a process share it, and so what it compiled.
+    """
     env = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
