@@ -23,6 +23,7 @@ from api.schemas.enrolments import EnrolIn
 from api.security import allow
 from api.security.gate import Actor
 from api.services import enrolments
+from api.services.campaign_views import dates_of
 from api.services.invitation_clicks import click_added, cookie_name, count_try, followed
 from db.repositories import enrolments as entries
 from db.repositories import invitation_codes, invitation_mails
@@ -88,6 +89,7 @@ async def _page(
         status=status,
         headers={"X-Robots-Tag": "noindex"},
         invitation=found,
+        when=_when(reader_of(request, actor), found),
         place=place.status if place is not None else None,
         own=actor is not None and actor.person_id == found.inviter_id,
         form=form,
@@ -137,14 +139,24 @@ async def poster(request: Request, parts: PartsDep, code: Code) -> Response:
     return Response(drawn, media_type="image/png", headers=headers)
 
 
+def _when(words: Reader, found: Row[Any]) -> str:
+    """Return how long the campaign is and from when until when, or from when on as long as that is all."""
+    plan, dates = CampaignPlan.model_validate(found.plan), dates_of(found)
+    first, last = dates["first_date"] or plan.starts_on, dates["last_date"]
+    days = words.t("page.campaign.days", count=found.length_days or plan.length_days)
+    if last is None:
+        return words.t("page.poster.when", days=days, date=words.day(first))
+    return words.t("page.poster.span", days=days, span=words.days(first, last))
+
+
 def _poster_of(found: Row[Any], url: str) -> Poster:
-    plan, words = CampaignPlan.model_validate(found.plan), Reader.of_text(found.title, found.summary)
-    days = words.t("page.campaign.days", count=plan.length_days)
+    words = Reader.of_text(found.title, found.summary)
     return Poster(
         invites=words.t("page.invitation.title", name=found.inviter_name),
         title=found.title,
         summary=found.summary,
-        when=words.t("page.poster.when", days=days, date=words.day(plan.starts_on)),
+        when=_when(words, found),
+        led_by=words.t("page.campaign.led_by", name=found.leader_name),
         scan=words.t("page.poster.scan"),
         keeps=words.t("page.poster.keeps"),
         brand=words.t("page.name"),

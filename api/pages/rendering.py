@@ -93,6 +93,10 @@ class Reader:
             at = at.astimezone(ZoneInfo(self.time_zone)).date()
         return dates.format_date(at, "long", locale=self._babel)
 
+    def days(self, first: date, last: date) -> str:
+        """Return a span of calendar days, as short as it can be said with the year."""
+        return dates.format_interval(first, last, "yMMMd", locale=self._babel)
+
     def weekdays(self) -> list[str]:
         """Return the shortest names of the days of the week, Monday first."""
         names = dates.get_day_names("narrow", "stand-alone", self._babel)

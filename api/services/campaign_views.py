@@ -64,7 +64,7 @@ def _summary_fields(row: Row[Any], members: int, locale: str) -> dict[str, Any]:
         **{name: getattr(row, name) for name in _STATUS_FIELDS},
         "if_nothing_happens_text": _next(locale, row.if_nothing_happens),
         "now": process_now(row),
-        **_dates(row),
+        **dates_of(row),
         "title": row.title,
         "summary": row.summary,
         "template": row.template,
@@ -74,8 +74,11 @@ def _summary_fields(row: Row[Any], members: int, locale: str) -> dict[str, Any]:
     }
 
 
-def _dates(row: Row[Any]) -> dict[str, date | None]:
-    """Return the dates of the first and the last day: the last one ends in the night that follows it."""
+def dates_of(row: Row[Any]) -> dict[str, date | None]:
+    """Return the dates of the first and the last day, None before there are any; ``row``: plan and instants.
+
+    The last one ends in the night that follows it.
+    """
     if row.starts_at is None or row.ends_at is None:
         return {"first_date": None, "last_date": None}
     plan = CampaignPlan.model_validate(row.plan)

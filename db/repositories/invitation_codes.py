@@ -79,15 +79,21 @@ def _usable(now: datetime) -> Any:
         enrolments.c.person_id == invitations.c.inviter_id,
         enrolments.c.status == Place.ACTIVE.value,
     )
+    leaders = people.alias("leaders")
     return (
         select(
             invitations,
             campaigns.c.title,
             campaigns.c.summary,
             campaigns.c.plan,
+            campaigns.c.length_days,
+            campaigns.c.starts_at,
+            campaigns.c.ends_at,
+            leaders.c.display_name.label("leader_name"),
             people.c.display_name.label("inviter_name"),
         )
         .join(campaigns, campaigns.c.id == invitations.c.campaign_id)
+        .join(leaders, leaders.c.id == campaigns.c.leader_id)
         .join(people, people.c.id == invitations.c.inviter_id)
         .where(
             invitations.c.ended_at.is_(None),

@@ -1,15 +1,23 @@
 """A member's page of invitations: a link, invitations by mail, taking back, and how far friends have come."""
 
 import io
+import re
+import unicodedata
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
 from api.pages.pictures.poster import SIZE
+from db.tables.campaigns import campaigns
+from db.tables.invitations import invitations
+from db.tables.people import people
 from domain.campaigns.terms import Status
 from settings import Settings
 from tests.api.test_campaign_pages import SITE, en, look, send, window
+from tests.support.browser import browser
 from tests.support.campaigns import Campaign
 from tests.support.vetting_api import Api, running_api
 
@@ -102,3 +110,55 @@ async def test_nobody_invites_to_what_is_over(api: Api) -> None:
     path = f"/campaigns/{campaign.id}/invitations"
     assert en("page.mine_invited.closed") in await look(ann, path)
     await send(ann, path, 404)
+
+
+async def test_the_invited_read_who_leads_and_from_when_until_when(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    await send(ann, path)
+    made = (await user.get(path)).json()["invitations"]
+    code = made[0]["code"]
+    guest = await browser(api, SITE)
+    assert "30 days from March 2, 2026" in await look(guest, f"/i/{code}")
+    instants = {
+        "starts_at": datetime(2026, 3, 1, 20, tzinfo=UTC),
+        "ends_at": datetime(2026, 4, 1, 20, tzinfo=UTC),
+        "length_days": 31,
+    }
+    await api.execute(
+        update(campaigns).values(**instants),
+        update(people).where(people.c.id == campaign.leader).values(display_name="Lin <b>Rui</b>"),
+    )
+    text = await look(guest, f"/i/{code}")
+    # Extended by a day: what is told is what has come of the plan.
+    assert "31 days, Mar 2 – Apr 1, 2026" in unicodedata.normalize("NFKC", text)
+    assert "Lin &lt;b&gt;Rui&lt;/b&gt;" in text
+
+
+async def test_no_code_by_which_nobody_can_join_has_a_poster_and_codes_are_not_to_be_tried(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    await send(ann, path)
+    code = (await user.get(path)).json()["invitations"][0]["code"]
+    guest = await browser(api, SITE)
+    await campaign.go(31, Status.SETTLED)
+    told = [await guest.get(f"{SITE}/i/{one}/poster.png") for one in (code, "A" * 22)]
+    await campaign.go(2)
+    assert (await guest.get(f"{SITE}/i/{code}/poster.png")).status_code == 200
+    past = datetime.now(UTC) - timedelta(days=1)
+    await api.execute(update(invitations).values(expires_at=past))
+    told.append(await guest.get(f"{SITE}/i/{code}/poster.png"))
+    page = await guest.get(f"{SITE}/i/{'A' * 22}")
+    assert [one.status_code for one in (*told, page)] == [404] * 4
+    said = {re.sub(rf"{code}|A{{22}}|[0-9a-f-]{{36}}", "…", one.text) for one in told}
+    assert len(said) == 1, "the answers tell which codes there are"
+    last = 0
+    for number in range(80):
+        last = (await guest.get(f"{SITE}/i/{number:022d}/poster.png")).status_code
+        if last == 429:
+            break
+    assert last == 429

@@ -4,11 +4,12 @@ import asyncio
 import io
 
 import pytest
+import zxingcpp
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from api.pages.pictures import ELLIPSIS, Drawings, face, fitted, poster, wrapped
+from api.pages.pictures import ELLIPSIS, Drawings, balanced, face, fitted, poster, wrapped
 from api.pages.pictures.preview import SIZE, Preview, draw
 
 
@@ -33,6 +34,8 @@ def test_words_are_kept_whole_and_chinese_breaks_anywhere() -> None:
 def test_no_line_begins_with_a_closing_mark_or_ends_with_an_opening_one() -> None:
     assert wrapped(RULER, "今天读完，三章", 8) == ["今天读", "完，三章"]
     assert wrapped(RULER, "今天读《三章》", 8) == ["今天读", "《三章》"]
+    # What a mark would take down with it has to fit there.
+    assert wrapped(RULER, "00%0", 2) == ["00", "%0"]
     # Nothing but marks: cut where it is full, and it ends.
     assert wrapped(RULER, "，" * 9, 8) == ["，" * 4, "，" * 4, "，"]
 
@@ -53,6 +56,21 @@ def test_lines_fit_whatever_the_text(text: str, width: int, most: int) -> None:
     assert all(RULER.width(line) <= width or len(line) == 1 for line in lines)
     whole = wrapped(RULER, text, width)
     assert "".join("".join(whole).split()) == "".join(text.split())
+
+
+def test_lines_of_a_poster_leave_no_character_alone() -> None:
+    assert balanced(RULER, "今天读完三章书", 12, 3) == ["今天读完", "三章书"]
+    assert balanced(RULER, "one two three", 12, 3) == ["one two", "three"]
+    # What is cut fills its lines.
+    assert balanced(RULER, "今天读完三章书" * 9, 12, 2) == fitted(RULER, "今天读完三章书" * 9, 12, 2)
+
+
+@given(st.text(max_size=400), st.integers(4, 60), st.integers(1, 6))
+def test_balanced_lines_are_as_many_and_say_the_same(text: str, width: int, most: int) -> None:
+    lines, plain = balanced(RULER, text, width, most), fitted(RULER, text, width, most)
+    assert len(lines) == len(plain)
+    assert "".join("".join(lines).split()) == "".join("".join(plain).split())
+    assert all(RULER.width(line) <= width for line in lines)
 
 
 def test_the_font_draws_nothing_that_it_lacks() -> None:
@@ -78,8 +96,13 @@ async def test_a_preview_of_anything_is_a_picture_of_its_size_drawn_once(note: s
 @pytest.mark.parametrize("text", ["", "短", "字" * 500, "<b>{{ 7*7 }}</b>" * 40, "a" * 500, "，" * 99])
 def test_a_poster_of_anything_carries_its_code(text: str) -> None:
     url = "https://kameng.example/i/" + "x" * 22
-    shown = poster.Poster(text, text, text, text, text, text, "Kameng", url)
-    image = poster.draw(shown).convert("1")
+    shown = poster.Poster(text, text, text, text, text, text, text, "Kameng", url)
+    picture = poster.draw(shown)
+    assert [found.text for found in zxingcpp.read_barcodes(picture)] == [url]
+    # As a messenger passes it on, and a phone sees it.
+    small = picture.resize((360, 540))
+    assert [found.text for found in zxingcpp.read_barcodes(small)] == [url]
+    image = picture.convert("1")
     assert image.size == poster.SIZE
     rows = poster.modules(url)
     assert len(rows) == len(rows[0])

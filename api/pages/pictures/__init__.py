@@ -2,6 +2,6 @@
 
 from api.pages.pictures.drawing import Drawings
 from api.pages.pictures.fonts import Face, face
-from api.pages.pictures.text import ELLIPSIS, fitted, wrapped
+from api.pages.pictures.text import ELLIPSIS, balanced, fitted, wrapped
 
-__all__ = ["ELLIPSIS", "Drawings", "Face", "face", "fitted", "wrapped"]
+__all__ = ["ELLIPSIS", "Drawings", "Face", "balanced", "face", "fitted", "wrapped"]

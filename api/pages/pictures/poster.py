@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from api.pages.pictures.fonts import face
 from api.pages.pictures.sheet import INK, LINE, PAPER, PINE, SHEET, SOFT, brand, one_line
-from api.pages.pictures.text import fitted
+from api.pages.pictures.text import balanced
 
 SIZE: Final = (1080, 1620)
 _LEFT: Final = 120
@@ -15,7 +15,7 @@ _WIDTH: Final = SIZE[0] - 2 * _LEFT
 _TITLE: Final = (84, 112, 3)
 _SUMMARY: Final = (42, 66, 3)
 """Size of the letters, height of a line (pixels), and how many lines at most."""
-CODE_AT: Final = (120, 1096)
+CODE_AT: Final = (88, 1128)
 CODE_SIDE: Final = 400
 """Where the code may be: its upper left corner, and the side of the square that holds it with its margin."""
 _QUIET: Final = 4
@@ -29,6 +29,7 @@ class Poster(NamedTuple):
     title: str
     summary: str
     when: str
+    led_by: str
     scan: str
     keeps: str
     brand: str
@@ -50,12 +51,13 @@ def draw(shown: Poster) -> Image.Image:
     one_line(pen, face(42), shown.invites, (_LEFT, 290), SOFT, _WIDTH)
     below = _block(pen, shown.title, 352, _TITLE, PINE, bold=True)
     below = _block(pen, shown.summary, below + 36, _SUMMARY, INK)
-    one_line(pen, face(38, bold=True), shown.when, (_LEFT, below + 60), SOFT, _WIDTH)
-    pen.line((_LEFT, 1040, SIZE[0] - _LEFT, 1040), fill=LINE, width=2)
+    one_line(pen, face(38, bold=True), shown.when, (_LEFT, below + 56), SOFT, _WIDTH)
+    one_line(pen, face(38), shown.led_by, (_LEFT, below + 112), SOFT, _WIDTH)
+    pen.line((_LEFT, 1088, SIZE[0] - _LEFT, 1088), fill=LINE, width=2)
     _code(pen, shown.url)
-    beside = CODE_AT[0] + CODE_SIDE + 36
+    beside = CODE_AT[0] + CODE_SIDE + 8
     room = SIZE[0] - _LEFT - beside
-    below = _block(pen, shown.scan, 1196, (48, 66, 2), PINE, bold=True, left=beside, width=room)
+    below = _block(pen, shown.scan, 1210, (48, 66, 2), PINE, bold=True, left=beside, width=room)
     _block(pen, shown.keeps, below + 20, (30, 46, 3), SOFT, left=beside, width=room)
     return image
 
@@ -74,7 +76,7 @@ def _block(
     """Set ``text`` in lines from ``top`` on, and return where the last one ends (pixels)."""
     size, height, most = set_as
     font = face(size, bold=bold)
-    for line in fitted(font, font.drawable(text), width, most):
+    for line in balanced(font, font.drawable(text), width, most):
         pen.text((left, top + height // 2), line, fill=fill, font=font.font, anchor="lm")
         top += height
     return top

@@ -31,6 +31,9 @@ def _lines(face: Measure, paragraph: str, width: float) -> Iterator[str]:
             line += piece
             continue
         kept, carried = _carried(line, piece)
+        if face.width(carried + piece) > width:
+            # Better a mark in the wrong place than a line that is cut off.
+            kept, carried = line, ""
         if kept.strip():
             yield kept.rstrip()
         line = (carried + piece).lstrip()
@@ -77,6 +80,24 @@ def fitted(face: Measure, text: str, width: float, most: int) -> list[str]:
         return lines
     last = lines[most - 1 : most] or [""]
     return [*lines[: most - 1], _ended(face, last[0], width)]
+
+
+def balanced(face: Measure, text: str, width: float, most: int) -> list[str]:
+    """Return the lines of ``fitted``, about equally long, so that no word or character is left alone.
+
+    Text that is cut fills its lines, and so keeps them.
+    """
+    lines, low, high = fitted(face, text, width, most), 0.6 * width, width
+    if len(lines) < 2 or lines != wrapped(face, text, width):
+        return lines
+    while high - low > 1:
+        middle = (low + high) / 2
+        tried = wrapped(face, text, middle)
+        if len(tried) > len(lines):
+            low = middle
+        else:
+            lines, high = tried, middle
+    return lines
 
 
 def _ended(face: Measure, line: str, width: float) -> str:
