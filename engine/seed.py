@@ -24,7 +24,7 @@ from domain.contributions import ContributionKind
 from domain.people import normalise_email
 from engine.cache import Report
 from engine.errors import EngineError
-from engine.seed_campaigns import MIDDLE_DAY, RUNNING, tell_campaigns
+from engine.seed_campaigns import JOINABLE, MIDDLE_DAY, PAST, RUNNING, tell_campaigns
 from engine.seed_people import ADMIN, BRIDGE, EVERYBODY, MEMBERS, Someone
 from engine.seed_stories import STORIES, Story, Teller, is_told
 from engine.visitors import Entrance, Refusal, entrance
@@ -32,6 +32,11 @@ from settings import load_settings
 
 SOURCE: Final = "demo-forum"
 BRIDGE_TOKEN: Final = "forum bridge"
+_LAST: Final = (
+    (JOINABLE, CampaignStatus.ENROLLING, 0),
+    (RUNNING, CampaignStatus.RUNNING, MIDDLE_DAY),
+    (PAST, CampaignStatus.SETTLED, 0),
+)
 
 
 class Seeded(NamedTuple):
@@ -104,8 +109,12 @@ async def _tell_campaigns(door: Entrance) -> None:
 
 
 def _campaigns_are_told(conn: Connection) -> bool:
-    running = campaigns.listed(conn, [CampaignStatus.RUNNING], limit=10)
-    return any(row.template == RUNNING and row.day >= MIDDLE_DAY for row in running)
+    """Tell whether the campaigns that are told last stand where they should."""
+    found = campaigns.listed(conn, [status for _, status, _ in _LAST], limit=100)
+    return all(
+        any(row.template == told.template and row.status == status and row.day >= day for row in found)
+        for told, status, day in _LAST
+    )
 
 
 async def _make_token(teller: Teller) -> None:

@@ -1,20 +1,18 @@
-"""Campaigns of the demo community: one in its middle days, one that waits for approval, one being planned.
+"""Campaigns of the demo community: being planned, waiting for approval, open to join, running, over.
 
 Each step looks at where the campaign stands, so a seeding that was cut short goes on, and a finished one
 does nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.seed_people import ADMIN, HOST, MEMBERS, Someone
 from engine.visitors import Entrance, Refusal, Visitor
 
-RUNNING, WAITING, PLANNED = "check_in_challenge", "topic_discussion", "skill_share"
-LEADERS: Final = {RUNNING: "leader1", WAITING: "leader2", PLANNED: "leader1"}
 MIDDLE_DAY: Final = 6
 CAPACITY: Final = 60
 POOL: Final = 200_000
@@ -25,72 +23,149 @@ NOTES: Final = (
     "和同伴交换了笔记，发现自己漏了一个前提，已经补上。",
     "Tried the exercise twice, wrote down what went wrong the first time.",
 )
+
+
+class Told(NamedTuple):
+    """One campaign: from which template, who leads it, in how many days it begins, what changes.
+
+    ``members`` take part, of whom the first invites the ``invited``; ``eager`` of ten check in on a day. The
+    leader shows a note with the text ``featured`` to everybody.
+    """
+
+    template: str
+    leader: str
+    starts_in: int
+    texts: dict[str, str] = {}
+    plan: dict[str, Any] = {}
+    members: Sequence[Someone] = ()
+    invited: Sequence[Someone] = ()
+    eager: int = 7
+    featured: str = NOTES[2]
+
+
+PLANNED: Final = Told("skill_share", "leader1", 21)
+WAITING: Final = Told("topic_discussion", "leader2", 21)
+JOINABLE: Final = Told("learning_plan", "leader1", 5, members=MEMBERS[:5])
+RUNNING: Final = Told("check_in_challenge", "leader1", 1, members=MEMBERS)
+PAST: Final = Told(
+    "product_review",
+    "leader2",
+    1,
+    {
+        "title": "Seven evenings without a screen",
+        "summary": "A week of books, walks and talk instead; one line about each evening.",
+        "description": "For seven evenings the screens stay dark from eight o'clock on. What do we do then? "
+        "One line a day is enough. Who manages six of the seven has completed it.",
+        "task": "What did you do this evening instead? One honest line.",
+    },
+    {
+        "enrolment": "open",
+        "length_days": 7,
+        "requirement": {"proofs": ["note"], "min_note_characters": 10},
+        "invitations": {"mode": "inside", "goal": 2, "points": 20, "rewarded_at_most": 3},
+    },
+    MEMBERS[:10],
+    MEMBERS[10:12],
+    eager=8,
+    featured=NOTES[1],
+)
 Act = Callable[[int, Visitor], Awaitable[Any]]
 _ALREADY: Final = frozenset({"already_checked_in"})
+_OVER: Final = frozenset({"settling", "settled"})
 
 
 async def tell_campaigns(door: Entrance) -> None:
-    """Bring the three campaigns to where they are told to be. Raises ``Refusal`` where it goes otherwise."""
-    running, waiting, _ = [await _begun(door, template) for template in (RUNNING, WAITING, PLANNED)]
-    await _handed_in(door, WAITING, waiting)
-    await _handed_in(door, RUNNING, running)
-    await _approved(door, running)
-    await _lived(door, running)
+    """Bring the campaigns to where they are told to be. Raises ``Refusal`` where it goes otherwise."""
+    await _begun(door, PLANNED)
+    await _handed_in(door, WAITING)
+    admin = await _by_key(door, ADMIN)
+    deposit = {"amount": POOL, "source": "sponsorship", "reference": "demo sponsor"}
+    await admin.post("/staff/pool/deposits", deposit, key="seed-deposit")
+    await asyncio.gather(_joined(door), _lived(door, RUNNING, MIDDLE_DAY), _past(door))
 
 
-async def _leader(door: Entrance, template: str) -> Visitor:
-    return await door.by_name(f"{LEADERS[template]}@{HOST}")
+async def _joined(door: Entrance) -> None:
+    campaign_id = await _approved(door, JOINABLE)
+    await _enrolled(door, campaign_id, JOINABLE)
 
 
-async def _begun(door: Entrance, template: str) -> str:
-    """Return the campaign from that template; a draft is written if there is none."""
-    leader = await _leader(door, template)
+async def _past(door: Entrance) -> None:
+    campaign_id = await _lived(door, PAST, PAST.plan["length_days"] + 1)
+    admin = await _by_key(door, ADMIN)
+    while (await _show(door, campaign_id))["status"] != "settled":
+        await admin.skip_process(f"campaign/{campaign_id}", DAY)
+
+
+async def _by_key(door: Entrance, key: str) -> Visitor:
+    return await door.by_name(f"{key}@{HOST}")
+
+
+async def _begun(door: Entrance, told: Told) -> str:
+    """Return the campaign; a draft is written if there is none."""
+    leader = await _by_key(door, told.leader)
     for campaign in (await leader.get("/me/campaigns"))["items"]:
-        if campaign["template"] == template:
+        if campaign["template"] == told.template:
             return str(campaign["id"])
-    days = 1 if template == RUNNING else 21
-    starts_on = (datetime.now(UTC) + days * DAY).date().isoformat()
-    body = {"template": template, "starts_on": starts_on}
-    draft = await leader.post("/campaigns", body, key=f"seed-{template}")
+    starts_on = (datetime.now(UTC) + told.starts_in * DAY).date().isoformat()
+    body = {"template": told.template, "starts_on": starts_on}
+    draft = await leader.post("/campaigns", body, key=f"seed-{told.template}")
     plan = draft["plan"] | {"capacity": CAPACITY, "late_enrolment_until_day": draft["plan"]["length_days"]}
-    await leader.patch(f"/campaigns/{draft['id']}", {"plan": plan}, version=draft["edit_version"])
+    changes = told.texts | {"plan": plan | told.plan}
+    await leader.patch(f"/campaigns/{draft['id']}", changes, version=draft["edit_version"])
     return str(draft["id"])
 
 
 async def _show(door: Entrance, campaign_id: str) -> dict[str, Any]:
-    admin = await door.by_name(f"{ADMIN}@{HOST}")
-    return dict(await admin.get(f"/campaigns/{campaign_id}"))
+    return dict(await (await _by_key(door, ADMIN)).get(f"/campaigns/{campaign_id}"))
 
 
-async def _handed_in(door: Entrance, template: str, campaign_id: str) -> None:
+async def _handed_in(door: Entrance, told: Told) -> str:
+    campaign_id = await _begun(door, told)
     if (await _show(door, campaign_id))["status"] == "draft":
-        await (await _leader(door, template)).post(f"/campaigns/{campaign_id}/submit")
+        await (await _by_key(door, told.leader)).post(f"/campaigns/{campaign_id}/submit")
+    return campaign_id
 
 
-async def _approved(door: Entrance, campaign_id: str) -> None:
-    if (await _show(door, campaign_id))["status"] != "in_review":
-        return
-    admin = await door.by_name(f"{ADMIN}@{HOST}")
-    deposit = {"amount": POOL, "source": "sponsorship", "reference": "demo sponsor"}
-    await admin.post("/staff/pool/deposits", deposit, key="seed-deposit")
-    await admin.post(f"/campaigns/{campaign_id}/review", {"decision": "approve"})
+async def _approved(door: Entrance, told: Told) -> str:
+    campaign_id = await _handed_in(door, told)
+    if (await _show(door, campaign_id))["status"] == "in_review":
+        admin = await _by_key(door, ADMIN)
+        await admin.post(f"/campaigns/{campaign_id}/review", {"decision": "approve"})
+    return campaign_id
 
 
-async def _lived(door: Entrance, campaign_id: str) -> None:
-    """Let members enrol and check in, each as eager as their place says, until the middle day."""
-    path = f"/campaigns/{campaign_id}"
+async def _lived(door: Entrance, told: Told, until: int) -> str:
+    """Let members enrol and check in, each as eager as their place says, until day ``until``."""
+    campaign_id = await _approved(door, told)
+    path, process = f"/campaigns/{campaign_id}", f"campaign/{campaign_id}"
     show = await _show(door, campaign_id)
-    if show["day"] >= MIDDLE_DAY or show["status"] not in {"scheduled", "enrolling", "running"}:
-        return
-    admin = await door.by_name(f"{ADMIN}@{HOST}")
+    admin = await _by_key(door, ADMIN)
     if show["day"] == 0:
-        await _each(door, MEMBERS, lambda _place, visitor: visitor.post(f"{path}/enrolments"))
+        await _enrolled(door, campaign_id, told)
         begins = datetime.fromisoformat(show["starts_at"]) - datetime.fromisoformat(show["now"])
-        await admin.skip_process(f"campaign/{campaign_id}", max(begins, timedelta()) + DAY / 4)
-    while (day := (await _show(door, campaign_id))["day"]) < MIDDLE_DAY:
-        eager = [one for place, one in enumerate(MEMBERS) if (place * 7 + day * 3) % 10 < 7]
+        await admin.skip_process(process, max(begins, timedelta()) + DAY / 4)
+    while (show := await _show(door, campaign_id))["day"] < until and show["status"] not in _OVER:
+        day = show["day"]
+        everybody = (*told.members, *told.invited)
+        eager = [one for place, one in enumerate(everybody) if (place * 7 + day * 3) % 10 < told.eager]
         await _each(door, eager, partial(_check_in, path, day))
-        await admin.skip_process(f"campaign/{campaign_id}", DAY)
+        if day == 1:
+            await _featured(await _by_key(door, told.leader), path, told.featured)
+        await admin.skip_process(process, DAY)
+    return campaign_id
+
+
+async def _enrolled(door: Entrance, campaign_id: str, told: Told) -> None:
+    path = f"/campaigns/{campaign_id}"
+    await _each(door, told.members, lambda _place, visitor: visitor.post(f"{path}/enrolments"))
+    if told.invited:
+        inviter = await door.by_name(told.members[0].email)
+        code = (await inviter.post(f"{path}/invitations"))["code"]
+        await _each(
+            door,
+            told.invited,
+            lambda _place, visitor: visitor.post(f"{path}/enrolments", {"invite_code": code}),
+        )
 
 
 async def _check_in(path: str, day: int, place: int, visitor: Visitor) -> None:
@@ -100,6 +175,13 @@ async def _check_in(path: str, day: int, place: int, visitor: Visitor) -> None:
         # The day was lived before the seeding was cut short.
         if refusal.code not in _ALREADY:
             raise
+
+
+async def _featured(leader: Visitor, path: str, text: str) -> None:
+    """Have the leader show a note with that text to everybody."""
+    notes = (await leader.get(f"{path}/notes"))["items"]
+    for note in [one for one in notes if one["note"] == text and one["may_feature"]][:1]:
+        await leader.post(f"/checkins/{note['check_in_id']}/feature")
 
 
 async def _each(door: Entrance, people: Iterable[Someone], act: Act) -> None:

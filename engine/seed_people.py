@@ -34,6 +34,8 @@ STAFF: Final = (
     # The program that tells of contributions elsewhere acts by a token of this account.
     Someone("bridge", "Demo Forum Bridge", ENGLISH, "UTC", days=10, roles=(Role.ADMIN,)),
     Someone("lead", "示例·周岚", CHINESE, circles=("早读会",), roles=(Role.LEAD_REVIEWER,)),
+    # Too new for a vote, so that the roll stays as long as the stories count on.
+    Someone("manager", "示例·程湾", CHINESE, days=10, roles=(Role.CAMPAIGN_MANAGER,)),
     Someone("moderator", "Demo Mira Stone", ENGLISH, "Europe/London", roles=(Role.MODERATOR,)),
     Someone("reviewer1", "示例·陈默", CHINESE, circles=("早读会",), roles=(Role.REVIEWER,)),
     Someone("reviewer2", "Demo Ravi Hale", ENGLISH, "Asia/Kolkata", roles=(Role.REVIEWER,)),

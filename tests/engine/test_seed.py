@@ -51,6 +51,8 @@ CAMPAIGNS = {
     "check_in_challenge": ("running", MIDDLE_DAY),
     "topic_discussion": ("in_review", 0),
     "skill_share": ("draft", 0),
+    "learning_plan": ("enrolling", 0),
+    "product_review": ("settled", 8),
 }
 BASE = "http://kameng.test"
 
@@ -172,7 +174,7 @@ def test_the_people_are_plainly_fictional_and_mixed() -> None:
     assert len(VOTERS) >= 20
     assert {someone.key for someone in APPLICANTS} == set(STATES)
     held = {role for someone in STAFF for role in someone.roles}
-    assert held == {Role.REVIEWER, Role.LEAD_REVIEWER, Role.MODERATOR, Role.ADMIN}
+    assert held == {Role.REVIEWER, Role.LEAD_REVIEWER, Role.CAMPAIGN_MANAGER, Role.MODERATOR, Role.ADMIN}
 
 
 async def test_reviewers_of_the_stories_have_no_conflict_of_interest(sqlite_url: str) -> None:
