@@ -7,7 +7,9 @@ from typing import Final
 from api.schemas.invitation_growth import StepOut
 
 WIDTH: Final = 560
-ROW: Final = 44
+ROW: Final = 46
+ABOVE: Final = 28
+"""Pixels for the words above a bar, which are larger on a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ def plot(steps: Sequence[StepOut]) -> Plot | None:
     if top == 0:
         return None
     bars = [
-        Bar(step, y=place * ROW + 20, width=round(WIDTH * step.reached / top, 1))
+        Bar(step, y=place * ROW + ABOVE, width=round(WIDTH * step.reached / top, 1))
         for place, step in enumerate(steps)
     ]
     return Plot(bars, height=len(bars) * ROW)

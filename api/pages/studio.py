@@ -24,18 +24,20 @@ from api.parts import Parts
 from api.problems import Problem
 from api.routes.campaign_reports import csv_answer
 from api.routes.campaigns import Leader, LeaderOrStaff
+from api.schemas.campaign_reports import ReportOut
 from api.schemas.campaigns import CampaignChanges, CampaignIn, CampaignOut, CampaignSummary
 from api.security import allow
 from api.security.gate import Actor
 from api.services import campaign_drafts, campaign_reports, campaign_templates, campaign_views
 from api.services.campaigns import LAUNCHERS
-from db.repositories import campaign_stories, campaigns
+from db.repositories import campaign_stories, campaigns, people
 from db.repositories.campaigns import NotEditable, Stale
 from domain.campaigns.invitations import PlanWarning, warning_text_id, warnings
 from domain.campaigns.plan import Board, CampaignPlan, Enrolment, InvitationMode, Proof
 from domain.campaigns.rewards import liability
 from domain.campaigns.terms import ENDED, Status, WaitingOn
 from domain.ids import new_id
+from domain.people import PersonStatus
 
 router = APIRouter(prefix="/studio")
 
@@ -261,7 +263,7 @@ async def steer(
 @router.get("/campaigns/{campaign_id}/report")
 async def report(request: Request, actor: LeaderOrStaff, campaign_id: ObjectId, parts: PartsDep) -> Response:
     """Show what a settled campaign did for the community."""
-    found = await parts.db.read(lambda conn: campaign_reports.read(conn, campaign_id))
+    found, names = await parts.db.read(lambda conn: _report(conn, campaign_id))
     return page(
         request,
         "studio_report",
@@ -272,7 +274,15 @@ async def report(request: Request, actor: LeaderOrStaff, campaign_id: ObjectId, 
         days=found.days,
         plot=plot(found.days),
         c_id=campaign_id,
+        names=names,
     )
+
+
+def _report(conn: Connection, campaign_id: str) -> tuple[ReportOut, dict[str, str]]:
+    """Return the report, and the names of those from whom its branches go out, as they are now."""
+    found = campaign_reports.read(conn, campaign_id)
+    roots = [people.get(conn, one.person_id) for one in found.tree.branches] if found.tree else []
+    return found, {one.id: one.display_name for one in roots if one and one.status is PersonStatus.ACTIVE}
 
 
 @router.get("/campaigns/{campaign_id}/report.csv")
