@@ -1,7 +1,7 @@
 """Rehearsals over HTTP, as JSON and as pages."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,14 +14,13 @@ from contracts.base import REHEARSAL_QUEUE, task_queue
 from contracts.rehearsals import RehearsalFailure, Script
 from db.repositories import rehearsals
 from db.tables.rehearsals import rehearsals as table
-from domain.campaigns.forecast import Forecast, ForecastDay, Outcome
-from domain.campaigns.plan import Board
-from domain.campaigns.reports import Paid
+from domain.campaigns.forecast import Forecast
 from domain.campaigns.rewards import liability
 from domain.people import Role
 from engine.processes import free_port
 from settings import Settings
 from tests.api.test_campaign_pages import en, look, send, window
+from tests.support.rehearsals import forecast_of
 from tests.support.vetting_api import Api, User, problem, running_api
 from tests.workflows.rehearsal_paths import SmallStage
 from worker import rehearsal_worker
@@ -64,47 +63,6 @@ async def asked(user: User, campaign_id: str, **body: Any) -> dict[str, Any]:
     found: dict[str, Any] = answer.json()
     assert answer.headers["location"] == f"/api/v1/rehearsals/{found['id']}"
     return found
-
-
-def forecast_of(script: Script) -> Forecast:
-    """A forecast that shows everything a page can show."""
-    paid = Paid(reserved=1, check_in=8, streak=3, completion=20, rank=5, invitation=4)
-    outcome = Outcome(
-        members=20,
-        left=2,
-        turned_away=3,
-        started=20,
-        completed=2,
-        still_there=10,
-        check_ins=44,
-        make_ups=3,
-        invited=4,
-        activated=2,
-        doubtful=1,
-        paid=paid,
-        prizes={Board.DAYS: 0},
-        streaks={7: 0},
-        mails_to_members={"campaign_reminder": 900, "campaign_result": 20},
-        mails_to_others={"campaign_digest": 2},
-        refused={"note_too_short": 2},
-        let_through=1,
-    )
-    days = tuple(
-        ForecastDay(
-            day=day,
-            on=date(2026, 3, day),
-            members=20,
-            checked_in=20 // day,
-            made_up=1,
-            earned=day * 10,
-            invited=day,
-            mails={"campaign_reminder": 4},
-        )
-        for day in range(1, 6)
-    )
-    return Forecast(
-        plan=script.plan, behaviour=script.behaviour, participants=20, seed=1, days=days, outcome=outcome
-    )
 
 
 async def carried_out(api: Api, rehearsal_id: str) -> Forecast:

@@ -1,6 +1,7 @@
 """What every page must be, whatever it shows: accessible, narrow enough, in one language, light, guarded."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -13,6 +14,7 @@ MAX_BYTES: Final = 100_000
 """Of a page with its styles and scripts, without pictures; not compressed."""
 
 _RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_CONTRAST: Final = "color-contrast"
 _IDS: Final = re.compile(
     r"\b(?:page|problem|field|status|stage|role|reason|word|done|entry|actor|missing|target|flag)\.[a-z_]+\b"
 )
@@ -45,14 +47,16 @@ def _axe() -> str:
     return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 
 
-async def violations(page: Page, rules: list[str] | None = None) -> list[str]:
-    """Return what axe finds wrong: all of WCAG 2.2 AA, or only ``rules``."""
-    only: dict[str, Any] = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _RULES}
+async def violations(page: Page, *, colours: bool = True, rest: bool = True) -> list[str]:
+    """Return what axe finds wrong by WCAG 2.2 AA: in contrast (``colours``), in all else (``rest``)."""
+    only: dict[str, Any] = (
+        {"runOnly": {"type": "tag", "values": _RULES}, "rules": {_CONTRAST: {"enabled": colours}}}
+        if rest
+        else {"runOnly": {"type": "rule", "values": [_CONTRAST]}}
+    )
     if not await page.evaluate("() => Boolean(window.axe)"):
         await page.evaluate(_axe())
-    found = await page.evaluate(
-        "(only) => axe.run(document, {runOnly: only, resultTypes: ['violations']})", only
-    )
+    found = await page.evaluate("(only) => axe.run(document, {...only, resultTypes: ['violations']})", only)
     return [
         f"{violation['id']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:200]}"
         for violation in found["violations"]
@@ -60,12 +64,14 @@ async def violations(page: Page, rules: list[str] | None = None) -> list[str]:
     ]
 
 
-async def look_over(guest: Guest, path: str, status: int = 200, *, axe: bool = True) -> list[str]:
-    """Open ``path`` and return what is wrong with the page; with ``axe`` also in the dark."""
+async def look_over(
+    guest: Guest, path: str, status: int = 200, *, axe: bool = True, colours: bool = True
+) -> list[str]:
+    """Open ``path`` and return what is wrong with the page; with ``axe`` and ``colours`` also in the dark."""
     before = len(guest.complaints)
     response = await guest.go(path)
     found = [f"status {response.status}"] if response.status != status else []
-    found += await faults(guest, response, axe=axe)
+    found += await faults(guest, response, axe=axe, colours=colours)
     complaints = guest.complaints[before:]
     del guest.complaints[before:]
     if status >= 400:
@@ -74,7 +80,9 @@ async def look_over(guest: Guest, path: str, status: int = 200, *, axe: bool = T
     return [f"{path} ({guest.locale}): {line}" for line in found + complaints]
 
 
-async def faults(guest: Guest, response: Response | None = None, *, axe: bool = True) -> list[str]:
+async def faults(
+    guest: Guest, response: Response | None = None, *, axe: bool = True, colours: bool = True
+) -> list[str]:
     """Return what is wrong with the page that is shown."""
     page = guest.page
     found = _guarded(response) if response is not None else []
@@ -83,14 +91,28 @@ async def faults(guest: Guest, response: Response | None = None, *, axe: bool = 
     if weight > MAX_BYTES:
         found.append(f"weighs {weight} bytes")
     if axe:
-        found += await violations(page)
+        found += await violations(page, colours=colours)
+    if axe and colours:
         await page.emulate_media(color_scheme="dark")
-        found += [f"dark: {line}" for line in await violations(page, ["color-contrast"])]
+        found += [f"dark: {line}" for line in await violations(page, rest=False)]
         await page.emulate_media(color_scheme="light")
     await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     found += [f"too wide: {part}" for part in await page.evaluate(_WIDER)]
     await page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
     return found
+
+
+async def both_languages(guest: Guest, paths: Sequence[str]) -> None:
+    """Look every page over in both languages, beginning with the person's own.
+
+    Colours, light and dark, are looked at in the first: they do not depend on the language, and that is
+    most of the work.
+    """
+    found, own = [], guest.locale
+    for locale in (own, {"zh-CN": "en", "en": "zh-CN"}[own]):
+        await guest.read_in(locale)
+        found += [line for path in paths for line in await look_over(guest, path, colours=locale == own)]
+    assert not found, "\n".join(found)
 
 
 def _guarded(response: Response) -> list[str]:

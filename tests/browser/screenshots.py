@@ -17,6 +17,8 @@ from PIL import Image
 from playwright.async_api import Browser, async_playwright
 
 from db.database import Database
+from engine.seed_campaigns import PAST, PLANNED, RUNNING
+from tests.browser.campaign_states import campaign_of, share_of
 from tests.browser.guests import Guest, window
 from tests.browser.kameng import RunningKameng
 from tests.browser.seeded import application_of, ballot_of
@@ -58,6 +60,8 @@ async def shots(db: Database) -> list[Shot]:
     async def ballot(key: str) -> str:
         return f"/ballots/{await ballot_of(db, key)}"
 
+    planned, running, past = [await campaign_of(db, told) for told in (PLANNED, RUNNING, PAST)]
+    share, _ = await share_of(db, running)
     waiting, changing, judged = [await status(key) for key in ("waiting", "changing", "judged")]
     return [
         Shot("front", "", "/"),
@@ -74,6 +78,12 @@ async def shots(db: Database) -> list[Shot]:
             "probation", "reviewer3", f"/staff{judged}", "zh-CN", "desktop", "dark", "section:has(svg.chart)"
         ),
         Shot("policy", "admin", "/staff/policy", "en", "phone"),
+        Shot("editor", "leader1", f"/studio/campaigns/{planned}", to="fieldset.card >> nth=3"),
+        Shot("dashboard", "leader1", f"/studio/campaigns/{running}", "zh-CN", "desktop", "dark"),
+        Shot("today", "member04", f"/campaigns/{running}/me", "zh-CN", "phone"),
+        Shot("today", "member19", f"/campaigns/{running}/me", "en", "phone", "dark"),
+        Shot("report", "leader2", f"/studio/campaigns/{past}/report", "en", to="#participation"),
+        Shot("share", "", f"/s/{share}", "zh-CN", "phone"),
     ]
 
 

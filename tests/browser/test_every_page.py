@@ -10,8 +10,7 @@ from db.statements import chunked
 from domain.vetting.desk import Queue
 from engine.seed_people import APPLICANTS
 from tests.browser.conftest import Window
-from tests.browser.guests import Guest
-from tests.browser.looks import faults, look_over
+from tests.browser.looks import both_languages, faults, look_over
 from tests.browser.seeded import application_of, ballot_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,22 +21,13 @@ DECIDES = {"disputed": "lead", "reported": "moderator", "waiting": "reviewer3", 
 STEPS = ("profile", "statement", "credentials", "documents", "check")
 
 
-async def both_languages(guest: Guest, paths: Sequence[str]) -> None:
-    """Look every page over in both languages, light and dark, beginning with the person's own."""
-    found = []
-    for locale in (guest.locale, {"zh-CN": "en", "en": "zh-CN"}[guest.locale]):
-        await guest.read_in(locale)
-        found += [line for path in paths for line in await look_over(guest, path)]
-    assert not found, "\n".join(found)
-
-
 @pytest.mark.parametrize("locale", ["zh-CN", "en"])
 async def test_pages_of_strangers(open_window: Window, database: Database, locale: str) -> None:
     ballot = await ballot_of(database, "candidate")
     async with open_window(locale) as guest:
         found = []
         for path in ("/", "/leaders", "/ballots", "/sign-in", "/dev", "/outbox", "/sign-in?token=abc"):
-            found += await look_over(guest, path)
+            found += await look_over(guest, path, colours=locale == "zh-CN")
         for path in ("/nowhere", f"/outbox/{NOBODY}"):
             found += await look_over(guest, path, 404)
         found += await look_over(guest, f"/ballots/{ballot}")

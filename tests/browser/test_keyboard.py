@@ -1,11 +1,16 @@
-"""By keyboard alone: the way past the navigation, where one is, and a whole vote."""
+"""By keyboard alone: the way past the navigation, where one is, a vote, a check-in, a campaign's plan."""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import Page, expect
 
 from db.database import Database
+from domain.people import Role
+from tests.browser.campaign_states import person_of
 from tests.browser.conftest import NewCase, Window
 from tests.browser.seeded import application_of
+from tests.support.campaigns import Campaign
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -86,6 +91,58 @@ async def _tab_to(page: Page, selector: str) -> None:
         if await page.evaluate("(s) => document.activeElement.matches(s)", selector):
             return
     raise AssertionError(f"the keyboard never came to {selector}")
+
+
+async def test_a_check_in_by_keyboard(open_window: Window, database: Database, new_case: NewCase) -> None:
+    case = await new_case()
+    member = await person_of(database, case.key)
+    campaign = await Campaign.at(database, leader=await person_of(database, (await new_case()).key))
+    await campaign.enrol(member)
+    await campaign.go(2)
+    async with open_window() as guest:
+        page = guest.page
+        await guest.be(case.key)
+        await guest.go(f"/campaigns/{campaign.id}/me")
+        await _tab_to(page, "#note")
+        await page.keyboard.type("今天读了两章，把例题都做了一遍，没有看答案，错的两道重新做对了。")
+        await _tab_to(page, "form[action$='/check-ins'] button")
+        async with page.expect_navigation():
+            await page.keyboard.press("Enter")
+        await guest.says(guest.t("page.own.done"))
+    assert await campaign.done(member) == [(2, "day")]
+
+
+async def test_a_plan_by_keyboard(open_window: Window, new_case: NewCase) -> None:
+    leader = await new_case(roles=[Role.LEADER])
+    body = {
+        "template": "check_in_challenge",
+        "starts_on": (datetime.now(UTC) + timedelta(20)).date().isoformat(),
+    }
+    draft = await (await leader.visitor()).post("/campaigns", body)
+    async with open_window() as guest:
+        page = guest.page
+        await guest.be(leader.key)
+        await guest.go(f"/studio/campaigns/{draft['id']}")
+        await _stops(page)
+        await guest.go(f"/studio/campaigns/{draft['id']}")
+        estimate = page.locator("#estimate strong")
+        before = await estimate.inner_text()
+        await _tab_to(page, "#capacity")
+        await page.keyboard.type("8")
+        await expect(estimate).not_to_have_text(before)
+        await _tab_to(page, "input[name='requirement.proofs']")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Space")
+        await _tab_to(page, "input[name='invitations.mode']")
+        await page.keyboard.press("ArrowUp")
+        await _tab_to(page, "button[value=submit]")
+        async with page.expect_navigation():
+            await page.keyboard.press("Enter")
+        await guest.says(guest.t("page.done.campaign_submitted"))
+    plan = (await (await leader.visitor()).get(f"/campaigns/{draft['id']}"))["plan"]
+    assert plan["capacity"] == 8
+    assert plan["requirement"]["proofs"] == ["note", "link"]
+    assert plan["invitations"]["mode"] == "off"
 
 
 async def test_the_desk_by_its_keys(open_window: Window, new_case: NewCase) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from contracts.rehearsals import RehearsalInput, Script, rehearsal_process_id
 from db.database import Database
 from db.repositories import rehearsals
 from db.tables import metadata
-from domain.campaigns.plan import CampaignPlan
+from domain.campaigns.forecast import Forecast, ForecastDay, Outcome
+from domain.campaigns.plan import Board, CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.rehearsal import PRESETS, Behaviour, Temperament
+from domain.campaigns.reports import Paid
 from domain.campaigns.templates import TemplateCode, plan_for
 from domain.ids import new_id
 from engine.rehearsal.stage import OwnStage
@@ -49,6 +51,47 @@ def script_of(participants: int = 20, behaviour: Behaviour = EAGER, seed: int = 
         behaviour=behaviour,
         participants=participants,
         seed=seed,
+    )
+
+
+def forecast_of(script: Script) -> Forecast:
+    """A forecast that shows everything a page can show."""
+    paid = Paid(reserved=1, check_in=8, streak=3, completion=20, rank=5, invitation=4)
+    outcome = Outcome(
+        members=20,
+        left=2,
+        turned_away=3,
+        started=20,
+        completed=2,
+        still_there=10,
+        check_ins=44,
+        make_ups=3,
+        invited=4,
+        activated=2,
+        doubtful=1,
+        paid=paid,
+        prizes={Board.DAYS: 0},
+        streaks={7: 0},
+        mails_to_members={"campaign_reminder": 900, "campaign_result": 20},
+        mails_to_others={"campaign_digest": 2},
+        refused={"note_too_short": 2},
+        let_through=1,
+    )
+    days = tuple(
+        ForecastDay(
+            day=day,
+            on=date(2026, 3, day),
+            members=20,
+            checked_in=20 // day,
+            made_up=1,
+            earned=day * 10,
+            invited=day,
+            mails={"campaign_reminder": 4},
+        )
+        for day in range(1, 6)
+    )
+    return Forecast(
+        plan=script.plan, behaviour=script.behaviour, participants=20, seed=1, days=days, outcome=outcome
     )
 
 
