@@ -13,7 +13,6 @@ from temporalio.client import Client
 
 from settings import Settings
 from tests.support import memory
-from tests.support.compiled import compile_once
 from tests.support.dealing import dealt
 from tests.support.lent import LentDatabases
 from tests.support.postgres import Postgres, PostgresMissing, create_database
@@ -34,7 +33,6 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(("KAMENG_", "TEMPORAL_", "SENDGRID_")) or name == "DATABASE_URL":
             del os.environ[name]
-    compile_once()
     if (place := memory.place()) is not None:
         # Read when the first temporary directory is made; --basetemp wins.
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))
