@@ -154,7 +154,7 @@ def seed(supervisor: Supervisor, options: DevOptions, env: Mapping[str, str]) ->
     marker = options.data_dir / SEEDED
     if options.seed == "none" or marker.exists() or supervisor.stopping:
         return
-    supervisor.report("putting a small community in, with an application in every state (about 15 s)")
+    supervisor.report("putting a small community in, with an application in every state (about 25 s)")
     log = log_file(options.data_dir, "seed")
     if supervisor.run_once("seeding", [sys.executable, "-m", "cli", "seed", options.seed], env, log):
         marker.write_text(options.seed)

@@ -19,7 +19,7 @@ from tests.support.temporal import new_namespace
 from worker import run as run_worker
 
 NAMESPACE: Final = "browser"
-START_SECONDS: Final = 120
+START_SECONDS: Final = 300
 STOP_SECONDS: Final = 30
 
 
