@@ -13,7 +13,9 @@ from db.repositories import invitation_codes, people, rehearsals
 from db.tables.campaigns import campaigns, settlements
 from db.tables.invitations import invitation_joins
 from db.tables.shares import featured_notes
+from domain.campaigns.calendar import day_closes, day_opens
 from domain.campaigns.invitations import Channel
+from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.rehearsal import Temperament
 from domain.campaigns.terms import Status
 from domain.ids import new_id
@@ -100,6 +102,11 @@ class States:
     async def _row(self, name: str, leader: str, status: Status, **plan: Any) -> Campaign:
         found = await Campaign.at(self.db, status=status, leader=leader, **{"starts_on": MONDAY} | plan)
         self.ids[name] = found.id
+        agreed = CampaignPlan.model_validate((await found.row())["plan"])
+        # As the process writes them; letters of enrolments tell them, and the outbox shows these.
+        span = {"starts_at": day_opens(agreed, 1), "ends_at": day_closes(agreed, agreed.length_days)}
+        write = update(campaigns).where(campaigns.c.id == found.id).values(**span)
+        await self.db.write(lambda conn: conn.execute(write) and None)
         return found
 
     async def decided(self) -> "States":

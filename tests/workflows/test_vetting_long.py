@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 
 from domain.policy import VettingPolicy, VotePolicy
 from domain.vetting import ProbationDecision, Stage, Status
@@ -115,11 +116,25 @@ async def test_deciding_at_the_moment_of_going_on_as_new(
                 await case.declare_conflict(member)
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await case.review(here.reviewers[1])
-            await case.agrees()
-            assert (await case.status()).stage is Stage.VOTING
+            await stands_in_the_vote(case)
 
         # One of these numbers puts the approval into the very task in which the server first suggests it.
         await asyncio.gather(*(once(steps_before) for steps_before in range(3, 12)))
+
+
+async def stands_in_the_vote(case: Case) -> None:
+    """Assert it by a query.
+
+    One that still reaches a run that is just ending replays it; where the last task of that was prolonged
+    for a slow local activity, the server's suggestion comes at another moment then, and the query fails once.
+    """
+    for _ in range(3):
+        with suppress(WorkflowQueryFailedError):
+            await case.agrees()
+            assert (await case.status()).stage is Stage.VOTING
+            return
+        await asyncio.sleep(0.3)
+    raise AssertionError("no run answers")
 
 
 async def events_of(case: Case, run_id: str) -> int:
