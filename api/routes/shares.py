@@ -32,7 +32,9 @@ from api.schemas.shares import (
 )
 from api.security import allow
 from api.security.gate import Actor
-from api.services import campaign_views, featured
+from api.services import featured
+from api.services.campaign_views import may_see
+from api.services.campaigns import existing
 from api.services.featured import picture_path
 from api.services.shared_notes import found_note, passed_on
 from domain.campaigns.plan import MAX_DAYS
@@ -182,7 +184,7 @@ async def shared_notes(
     """Return the featured notes of a campaign as everybody sees them at their addresses, newest first."""
 
     def read(conn: Connection) -> Page[SharedNoteOut]:
-        if campaign_views.whole(conn, campaign_id, actor) is None:
+        if not may_see(existing(conn, campaign_id), actor):
             raise Problem("not_found")
         return featured.shown_of(conn, campaign_id, paging, parts.settings.public_url)
 
