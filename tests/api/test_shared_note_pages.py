@@ -9,7 +9,6 @@ from sqlalchemy import insert, select
 from api.pages.visits_plot import by_day, by_host
 from api.schemas.shares import VisitsOut
 from db.tables.shares import featured_notes, share_visits
-from domain.campaigns.sharing import is_visit, referrer_host
 from domain.campaigns.terms import Status
 from settings import Settings
 from tests.api.test_campaign_pages import en
@@ -95,36 +94,3 @@ def test_days_without_visits_are_days_too() -> None:
     ]
     assert by_host(found) == [("b.example", 3), ("a.example", 1)]
     assert by_day([]) == []
-
-
-@pytest.mark.parametrize(
-    ("referrer", "host"),
-    [
-        ("https://news.example/story?id=1", "news.example"),
-        ("https://KAMENG.test/campaigns", ""),
-        ("https://user:secret@news.example./", "news.example"),
-        ("ftp://news.example/", ""),
-        ("https://[::1", ""),
-        ("https://" + "a" * 101 + ".example/", ""),
-        ("https://bad host/", ""),
-        ("", ""),
-    ],
-)
-def test_of_a_referrer_the_host_alone_is_kept(referrer: str, host: str) -> None:
-    assert referrer_host(referrer, "kameng.test") == host
-
-
-@pytest.mark.parametrize(
-    ("method", "changes", "counts"),
-    [
-        ("GET", {}, True),
-        ("HEAD", {}, False),
-        ("GET", {"accept-language": ""}, False),
-        ("GET", {"user-agent": ""}, False),
-        ("GET", {"user-agent": "Mozilla/5.0 (compatible; Examplebot/2.1)"}, False),
-        ("GET", {"sec-purpose": "prefetch;prerender"}, False),
-    ],
-)
-def test_what_is_a_visit(method: str, changes: dict[str, str], counts: bool) -> None:
-    headers = {"accept-language": "en", "user-agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"} | changes
-    assert is_visit(method, headers) is counts

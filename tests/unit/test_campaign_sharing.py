@@ -72,3 +72,36 @@ def test_whatever_is_sent_is_a_short_plain_host_or_nothing(text: str, scheme: st
     assert len(host) <= 100
     assert host.isascii()
     assert not set(host) & set("/?#@ <>\"'&\n\r\t")
+
+
+@pytest.mark.parametrize(
+    ("referrer", "host"),
+    [
+        ("https://news.example/story?id=1", "news.example"),
+        ("https://KAMENG.test/campaigns", ""),
+        ("https://user:secret@news.example./", "news.example"),
+        ("ftp://news.example/", ""),
+        ("https://[::1", ""),
+        ("https://" + "a" * 101 + ".example/", ""),
+        ("https://bad host/", ""),
+        ("", ""),
+    ],
+)
+def test_of_a_referrer_the_host_alone_is_kept(referrer: str, host: str) -> None:
+    assert referrer_host(referrer, "kameng.test") == host
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "counts"),
+    [
+        ("GET", {}, True),
+        ("HEAD", {}, False),
+        ("GET", {"accept-language": ""}, False),
+        ("GET", {"user-agent": ""}, False),
+        ("GET", {"user-agent": "Mozilla/5.0 (compatible; Examplebot/2.1)"}, False),
+        ("GET", {"sec-purpose": "prefetch;prerender"}, False),
+    ],
+)
+def test_what_is_a_visit(method: str, changes: dict[str, str], counts: bool) -> None:
+    headers = {"accept-language": "en", "user-agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"} | changes
+    assert is_visit(method, headers) is counts
