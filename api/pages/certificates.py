@@ -1,8 +1,5 @@
 """The page of a certificate: to look at, to prove by its code, to print, and for its member to hide."""
 
-import io
-
-import segno
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +7,7 @@ from starlette.responses import Response
 from api.dependencies import PartsDep
 from api.idempotency import exempt
 from api.pages.forms import seen, typed
+from api.pages.pictures.qr import svg
 from api.pages.rendering import page
 from api.pages.visitors import visitor
 from api.routes.certificates import CertificateCode, Reader
@@ -36,10 +34,8 @@ async def qr(request: Request, parts: PartsDep, code: CertificateCode) -> Respon
     """Return the address of the page as a QR code, for the printed certificate."""
     actor = await visitor(request)
     found = await service.read(request, code, actor.person_id if actor else None)
-    picture = io.BytesIO()
-    drawn = segno.make(service.out(found, parts.settings.public_url).url, error="m", micro=False)
-    drawn.save(picture, kind="svg", border=4, omitsize=True, dark="#000", light="#fff")
-    return Response(picture.getvalue(), media_type="image/svg+xml", headers=_HEADERS)
+    picture = svg(service.out(found, parts.settings.public_url).url)
+    return Response(picture, media_type="image/svg+xml", headers=_HEADERS)
 
 
 @router.post("/{code}", openapi_extra=exempt("it stays hidden, or shown"))

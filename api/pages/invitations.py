@@ -1,10 +1,8 @@
 """The landing page of an invitation, for people who are not signed in yet, and its QR code."""
 
-import io
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-import segno
 from fastapi import APIRouter, Path
 from sqlalchemy import Connection, Row
 from starlette.requests import Request
@@ -15,6 +13,7 @@ from api.idempotency import exempt
 from api.pages.forms import Form, seen, told
 from api.pages.pictures import Drawings
 from api.pages.pictures.poster import Poster, draw
+from api.pages.pictures.qr import svg
 from api.pages.rendering import Reader, page, reader_of
 from api.pages.visitors import visitor
 from api.parts import Parts
@@ -122,11 +121,8 @@ async def join(request: Request, parts: PartsDep, code: Code) -> Response:
 async def qr(request: Request, parts: PartsDep, code: Code) -> Response:
     """Return the link of an invitation as a QR code, black on white with a quiet margin."""
     await _invitation(request, parts, code)
-    picture = io.BytesIO()
-    drawn = segno.make(f"{parts.settings.public_url}/i/{code}", error="m", micro=False)
-    # By its view box alone, so that it can be shown in any size.
-    drawn.save(picture, kind="svg", border=4, omitsize=True, dark="#000", light="#fff")
-    return Response(picture.getvalue(), media_type="image/svg+xml", headers=_PICTURE)
+    picture = svg(f"{parts.settings.public_url}/i/{code}")
+    return Response(picture, media_type="image/svg+xml", headers=_PICTURE)
 
 
 @router.get("/i/{code}/poster.png", response_class=Response)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from api.pages.pictures import ELLIPSIS, Drawings, balanced, face, fitted, poster, wrapped
 from api.pages.pictures.preview import SIZE, Preview, draw
+from api.pages.pictures.qr import modules
 
 
 class Ruler:
@@ -104,7 +105,7 @@ def test_a_poster_of_anything_carries_its_code(text: str) -> None:
     assert [found.text for found in zxingcpp.read_barcodes(small)] == [url]
     image = picture.convert("1")
     assert image.size == poster.SIZE
-    rows = poster.modules(url)
+    rows = modules(url)
     assert len(rows) == len(rows[0])
     assert not any(dark for row in (*rows[:4], *rows[-4:]) for dark in row), "no margin around the code"
     unit, (left, top) = poster.CODE_SIDE // len(rows), poster.CODE_AT

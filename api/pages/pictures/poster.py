@@ -2,10 +2,10 @@
 
 from typing import Final, NamedTuple
 
-import segno
 from PIL import Image, ImageDraw
 
 from api.pages.pictures.fonts import face
+from api.pages.pictures.qr import modules
 from api.pages.pictures.sheet import INK, LINE, PAPER, PINE, SHEET, SOFT, brand, one_line
 from api.pages.pictures.text import balanced
 
@@ -18,8 +18,6 @@ _SUMMARY: Final = (42, 66, 3)
 CODE_AT: Final = (88, 1128)
 CODE_SIDE: Final = 400
 """Where the code may be: its upper left corner, and the side of the square that holds it with its margin."""
-_QUIET: Final = 4
-"""Modules of light around a QR code (ISO/IEC 18004)."""
 
 
 class Poster(NamedTuple):
@@ -34,12 +32,6 @@ class Poster(NamedTuple):
     keeps: str
     brand: str
     url: str
-
-
-def modules(url: str) -> list[list[bool]]:
-    """Return the code of ``url`` row by row, True for dark, with its light margin."""
-    code = segno.make(url, error="m", micro=False)
-    return [[bool(dark) for dark in row] for row in code.matrix_iter(border=_QUIET)]
 
 
 def draw(shown: Poster) -> Image.Image:
