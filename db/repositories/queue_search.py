@@ -37,31 +37,32 @@ def text_of(name: str, headline: str) -> str:
 def moved(conn: Connection, application_id: str, before: str, after: str) -> None:
     """Take an application that begins to wait into the index, and one that no longer does out of it."""
     if before not in WAITING and after in WAITING:
-        _index(conn, [application_id])
+        index(conn, [application_id])
     elif before in WAITING and after not in WAITING:
         _forget(conn, application_id)
 
 
 def headline_changed(conn: Connection, application_id: str) -> None:
     """Index an application's headline anew, if it waits."""
-    _index(conn, [application_id])
+    index(conn, [application_id])
 
 
 def name_changed(conn: Connection, person_id: str) -> None:
     """Index a person's name anew in the applications that wait."""
-    _index(
+    index(
         conn, conn.execute(select(applications.c.id).where(applications.c.person_id == person_id)).scalars()
     )
 
 
 def index_all(conn: Connection) -> None:
     """Index everything that waits, however it came there."""
-    _index(
+    index(
         conn, conn.execute(select(applications.c.id).where(applications.c.stage.in_(WAITING))).scalars().all()
     )
 
 
-def _index(conn: Connection, application_ids: Iterable[str]) -> None:
+def index(conn: Connection, application_ids: Iterable[str]) -> None:
+    """Index those of these applications that wait; what is indexed as it is now stays."""
     for chunk in chunked(application_ids, _BATCH):
         rows = conn.execute(
             select(

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, event, insert
+from sqlalchemy.engine.interfaces import CacheStats
 
 from db.database import Database
 from db.repositories import queue_search, review_queue
@@ -111,3 +112,24 @@ async def test_counts_stop_where_no_tab_says_more(db: Database) -> None:
         assert max(exact.values()) > MOST_COUNTED > min(exact.values())
 
     await db.write(work)
+
+
+async def test_the_statements_of_the_desk_are_compiled_once(db: Database) -> None:
+    compiled: list[str] = []
+
+    def look(
+        _conn: Connection, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool
+    ) -> None:
+        if context.cache_hit is not CacheStats.CACHE_HIT:
+            compiled.append(statement)
+
+    def work(conn: Connection) -> list[str]:
+        for _ in range(2):
+            compiled.clear()
+            event.listen(conn, "before_cursor_execute", look)
+            review_queue.queue(conn, kind=None, without_person="nobody", limit=26)
+            review_queue.counts(conn, "nobody")
+            event.remove(conn, "before_cursor_execute", look)
+        return list(compiled)
+
+    assert await db.read(work) == []
