@@ -105,7 +105,7 @@ def create_pages(settings: Settings, state: State) -> FastAPI:
         redirect_slashes=False,
     )
     app.state = state
-    app.state.templates = environment()
+    app.state.templates = environment(reload=not settings.production)
     # Taken over as they are: an included router builds its routes again and matches each of them twice.
     for router in page_routers(settings):
         app.router.routes.extend(router.routes)

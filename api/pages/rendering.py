@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.runtime import Context, Macro
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -111,11 +112,11 @@ class Reader:
             if abs(seconds) >= 2 * length or unit == "minute":
                 break
         count = max(1, round(abs(seconds) / length))
-        return _span(self._babel, unit, timedelta(seconds=count * length if seconds > 0 else -count * length))
+        return _span(self._babel, unit, count * length if seconds > 0 else -count * length)
 
     def number(self, value: float) -> str:
         """Return a number with its separators."""
-        return numbers.format_decimal(value, locale=self._babel)
+        return _number(self._babel, value)
 
     def percent(self, value: float) -> str:
         """Return a share as a percentage, to one decimal where it matters."""
@@ -134,8 +135,14 @@ def _word(locale: str, family: str, value: str) -> str:
 
 
 @lru_cache(maxsize=2048)
-def _span(locale: str, unit: Any, length: timedelta) -> str:
+def _span(locale: str, unit: Any, seconds: int) -> str:
+    length = timedelta(seconds=seconds)
     return dates.format_timedelta(length, granularity=unit, threshold=inf, add_direction=True, locale=locale)
+
+
+@lru_cache(maxsize=2048, typed=True)
+def _number(locale: str, value: float) -> str:
+    return numbers.format_decimal(value, locale=locale)
 
 
 def reader_of(request: Request, actor: Actor | None) -> Reader:
@@ -146,11 +153,26 @@ def reader_of(request: Request, actor: Actor | None) -> Reader:
     return Reader(chosen if chosen in LOCALES else locale_of(request.scope), _DEFAULT_ZONE)
 
 
+class _Context(Context):
+    """What a template is rendered with; calls what it calls without asking first whether it wants to be
+    given the context. That would cost more than most calls, and only macros do."""
+
+    def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call ``function`` from a template."""
+        if isinstance(function, Macro):
+            return super().call(function, *args, **kwargs)
+        # Jinja's own: the names around the call, for functions that take the context.
+        kwargs.pop("_loop_vars", None)
+        kwargs.pop("_block_vars", None)
+        return function(*args, **kwargs)
+
+
 @cache
-def environment() -> Environment:
+def environment(*, reload: bool = True) -> Environment:
     """Return the templates' environment: escaped, strict about names, without spare blank lines.
 
-    All applications of a process share it, and so what it compiled.
+    All applications of a process share it, and so what it compiled. Without ``reload`` a template is read
+    once, and its file is not looked at again.
     """
     env = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -159,7 +181,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         enable_async=False,
+        auto_reload=reload,
     )
+    env.context_class = _Context
     env.globals["locales"] = LOCALES
     return env
 
