@@ -13,18 +13,16 @@ from starlette.responses import Response
 from api.dependencies import ObjectId, PartsDep
 from api.idempotency import exempt
 from api.inputs import OneLine
-from api.pages import staff_file
+from api.pages import staff_file, staff_queue
 from api.pages.applications import once_of, vetting_of
 from api.pages.forms import Form, seen, told, typed
-from api.pages.rendering import page
+from api.pages.rendering import page, reader_of
 from api.pagination import PagingDep
 from api.problems import Problem
 from api.routes.staff import Reviewer, Staff
-from api.schemas.staff import QueueItem
 from api.security import allow
 from api.security.gate import Actor
 from api.security.rules import Guard
-from api.services import desk
 from api.services.applications import VETTING_STAFF
 from db.repositories import review_queue
 from db.repositories.review_queue import QueuePlace
@@ -81,12 +79,12 @@ async def queue(
         # Staff of other rooms have the policy here, and nothing else.
         return seen("/staff/policy")
     shown, cursor = paging.cut(found.rows, lambda row: [row.deadline.isoformat(), row.id])
-    items: list[QueueItem] = [desk.item(row) for row in shown]
+    reader = reader_of(request, found.actor)
     return page(
         request,
         "staff",
         found.actor,
-        items=items,
+        lines=[staff_queue.line(row, reader, found.actor.person_id) for row in shown],
         cursor=cursor,
         counts=found.counts,
         most=review_queue.MOST_COUNTED,
