@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from domain.people import has_control_characters
 
-_TIME_ZONES = frozenset(available_timezones())
+TIME_ZONES = frozenset(available_timezones())
+"""The names of all time zones."""
 
 
 class Input(BaseModel):
@@ -40,7 +41,7 @@ def _email(text: str) -> str:
 
 
 def _time_zone(name: str) -> str:
-    if name not in _TIME_ZONES:
+    if name not in TIME_ZONES:
         raise PydanticCustomError("time_zone", "is not the name of a time zone")
     return name
 

@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from api.envelope import locale_of
+from api.inputs import TIME_ZONES
 from api.parts import parts_of
 from api.security.gate import Actor
 from domain.people import LOCALES
@@ -24,6 +26,8 @@ from locales import MissingMessage, translate, word
 _TEMPLATES = Path(__file__).parents[2] / "templates" / "pages"
 _DEFAULT_ZONE = "Asia/Shanghai"
 LANGUAGE_COOKIE = "kameng_language"
+ZONE_COOKIE = "kameng_zone"
+"""What static/js/zone.js says: the browser's time zone, which no header tells."""
 _DAY = 24 * 3600
 _UNITS = (
     ("year", 365 * _DAY),
@@ -146,11 +150,21 @@ def _number(locale: str, value: float) -> str:
 
 
 def reader_of(request: Request, actor: Actor | None) -> Reader:
-    """Return how the reader of this request reads: as the account says, else as the browser says."""
+    """Return how the reader of this request reads: as the account says, else as the browser says.
+
+    A browser without scripts does not say its time zone.
+    """
     if actor is not None:
         return Reader(actor.locale, actor.time_zone)
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    return Reader(chosen if chosen in LOCALES else locale_of(request.scope), _DEFAULT_ZONE)
+    locale = chosen if chosen in LOCALES else locale_of(request.scope)
+    return Reader(locale, zone_of(request) or _DEFAULT_ZONE)
+
+
+def zone_of(request: Request) -> str | None:
+    """Return the time zone that the browser says it is in, if it does."""
+    said = unquote(request.cookies.get(ZONE_COOKIE, ""))
+    return said if said in TIME_ZONES else None
 
 
 class _Context(Context):

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.dependencies import PartsDep
 from api.idempotency import exempt
 from api.pages.forms import checked, local, seen, told, typed
-from api.pages.rendering import page, reader_of
+from api.pages.rendering import page, reader_of, zone_of
 from api.pages.visitors import visitor
 from api.parts import Parts
 from api.problems import Problem
@@ -65,7 +65,8 @@ async def confirm(request: Request, parts: PartsDep) -> Response:
     if given is None:
         raise Problem("link_invalid")
     old = credentials_of(request, parts.cookies).session_hash
-    opened = await parts.sign_in.open(given.token, None, browser_of(request, parts), old)
+    browser, zone = browser_of(request, parts), zone_of(request)
+    opened = await parts.sign_in.open(given.token, None, browser, old, zone)
     response = signed_in(parts, opened.secret, local(values.get("next")))
     parts.cookies.forget(response, parts.cookies.target)
     return response

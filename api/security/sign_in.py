@@ -29,7 +29,7 @@ from mail.sealing import Sealer
 from settings import Settings
 
 TIME_ZONES: Final = {"zh-CN": "Asia/Shanghai", "en": "UTC"}
-"""The time zone that somebody new begins with, by language; it can be changed at once."""
+"""The time zone, by language, that somebody new begins with whose browser says none."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,13 @@ class SignIn:
         )
         mail.queue(conn, [request], now)
 
-    async def open(self, token: str, code: str | None, browser: str | None, old: str | None) -> Opened:
+    async def open(
+        self, token: str, code: str | None, browser: str | None, old: str | None, zone: str | None = None
+    ) -> Opened:
         """Use a link, and a code of the second factor if given, and return a new session.
 
-        ``old`` is the hash of the session that the browser has until now: it ends. Raises ``Problem`` for
+        ``old`` is the hash of the session that the browser has until now: it ends. ``zone`` is the time zone
+        of somebody who becomes a member by this link, if it is known. Raises ``Problem`` for
         a link that is used, over or another browser's, and for a wrong code: then the link stays usable.
         """
         token_hash = hashed(token)
@@ -111,7 +114,7 @@ class SignIn:
             _check_browser(link, browser)
             if not access.consume_link(conn, token_hash, now):
                 raise Problem("link_invalid")
-            person = self._person_of(conn, link, now)
+            person = self._person_of(conn, link, now, zone)
             passed = None
             if code is not None:
                 self._factors.use(conn, person.id, code, now)
@@ -140,15 +143,14 @@ class SignIn:
         if link is not None and link.person_id is not None:
             await self._factors.count(link.person_id)
 
-    def _person_of(self, conn: Connection, link: Link, now: datetime) -> Person:
+    def _person_of(self, conn: Connection, link: Link, now: datetime, zone: str | None) -> Person:
         """Return whose link it is; a confirmed new address becomes a member."""
         if link.person_id is not None:
             person = people.get(conn, link.person_id)
         else:
             locale = link.locale or DEFAULT_LOCALE
-            given = NewPerson(
-                link.email or "", translate(locale, "person.new_member"), locale, TIME_ZONES[locale], now
-            )
+            name, zone = translate(locale, "person.new_member"), zone or TIME_ZONES[locale]
+            given = NewPerson(link.email or "", name, locale, zone, now)
             person, _ = people.find_or_create(conn, given, now)
         if person is None or person.status is not PersonStatus.ACTIVE:
             raise Problem("link_invalid")

@@ -9,13 +9,13 @@ import httpx2
 import pytest
 from sqlalchemy import insert
 
-from api.pages.rendering import Reader, environment
+from api.pages.rendering import ZONE_COOKIE, Reader, environment
 from db.tables.people import leaders
 from domain.people import Role
 from engine.processes import free_port
 from locales import translate
 from settings import Settings
-from tests.support.browser import browser
+from tests.support.browser import browser, mailed_tokens
 from tests.support.vetting_api import PDF, Api, User, complete_draft, hand_in, running_api
 
 SITE = "http://kameng.test"
@@ -77,6 +77,28 @@ async def test_a_chosen_language_is_kept_and_leads_back_to_this_host_only(api: A
     assert '<html lang="zh-CN">' in (await look(client, "/")).text
     await client.post("/language", data={"locale": "xx", "back": "/"})
     assert '<html lang="zh-CN">' in (await look(client, "/")).text
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "begun"),
+    [
+        ("America/St_Johns", "America/St_Johns", "America/St_Johns"),
+        ("America%2FSt_Johns", "America/St_Johns", "America/St_Johns"),
+        ("../../etc/passwd", "Asia/Shanghai", "UTC"),
+        ("<script>", "Asia/Shanghai", "UTC"),
+        ("", "Asia/Shanghai", "UTC"),
+    ],
+)
+async def test_the_browser_says_in_which_time_zone_somebody_new_reads(
+    api: Api, said: str, shown: str, begun: str
+) -> None:
+    client = await browser(api, SITE, **{"Accept-Language": "en"})
+    client.cookies.set(ZONE_COOKIE, said)
+    assert translate("en", "page.zone", zone=shown) in (await look(client, "/")).text
+    assert (await client.post("/sign-in", data={"email": "new@example.com"})).status_code == 200
+    token = (await mailed_tokens(api, "new@example.com"))[-1]
+    assert (await client.post("/sign-in/confirm", data={"token": token})).status_code == 303
+    assert translate("en", "page.zone", zone=begun) in (await look(client, "/account")).text
 
 
 async def test_another_site_cannot_send_our_forms(api: Api) -> None:

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from babel.dates import format_date, format_time
+from playwright.async_api import expect
 
 from tests.browser.conftest import NewCase, Window
 from tests.browser.guests import Guest
@@ -41,6 +42,16 @@ async def test_times_are_those_of_the_readers_zone(open_window: Window, new_case
         assert await _as_written(guest, "America/St_Johns") >= 2
         await guest.read_in("zh-CN")
         assert await _as_written(guest, "America/St_Johns") >= 2
+
+
+async def test_strangers_read_in_the_time_zone_of_their_browser(open_window: Window) -> None:
+    async with open_window("en", timezone_id="America/St_Johns") as guest:
+        foot = guest.page.locator("footer")
+        await guest.go("/")
+        await expect(foot).to_contain_text("Asia/Shanghai")
+        await guest.go("/ballots")
+        await expect(foot).to_contain_text("America/St_Johns")
+        assert await _as_written(guest, "America/St_Johns") >= 1
 
 
 async def _as_written(guest: Guest, zone: str) -> int:
