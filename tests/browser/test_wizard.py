@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from tests.browser.cases import Case
 from tests.browser.conftest import NewCase, Window
 from tests.browser.guests import Guest
+from tests.browser.looks import faults
 from tests.support.vetting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -115,6 +116,21 @@ async def test_an_upload_shows_what_was_chosen_and_how_far_it_is(
         shown = page.locator("img.thumb").first
         await shown.scroll_into_view_if_needed()
         await page.wait_for_function("() => document.querySelector('img.thumb').naturalWidth > 0")
+
+
+async def test_the_pages_of_a_pdf_are_shown_to_who_handed_it_in(
+    open_window: Window, new_case: NewCase
+) -> None:
+    case = await (await new_case()).draft()
+    async with open_window() as guest:
+        page = guest.page
+        await guest.be(case.key)
+        await guest.go(f"{case.path}/edit/documents")
+        await page.locator("summary", has_text=guest.t("page.wizard.preview")).first.click()
+        frame = page.locator("iframe.viewer").first
+        assert await frame.get_attribute("sandbox") == "allow-same-origin"
+        await expect(frame.content_frame.locator("img").first).to_be_visible()
+        assert [*await faults(guest), *guest.complaints] == []
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
