@@ -65,6 +65,7 @@ APPLICANTS: Final = (
     Someone("extended", "Demo Iris Quill", ENGLISH, "Asia/Tokyo", days=230, circles=("亲子共读",)),
     Someone("unheard", "示例·温言", CHINESE, days=240),
     Someone("reported", "Demo Hugo Penn", ENGLISH, "America/Denver", days=270, circles=("厨房实验室",)),
+    Someone("prolonged", "示例·江汀", CHINESE, days=25, circles=("慢跑圈",)),
 )
 
 _CHINESE_NAMES: Final = (
@@ -149,6 +150,15 @@ PROFILES: Final = {
         ("data", "writing"),
         "data",
         "Imaginary Institute of Statistics",
+    ),
+    "prolonged": Profile(
+        "雨天也出门散步",
+        "在虚构的河边小城做了十五年向导，走过每一条巷子，把路线画成手绘地图送给散步的人。",
+        "我想带大家三十天里每天走半小时，拍一样以前没有注意到的东西，写两句话。"
+        "不比步数，只比发现；走不动的日子，可以坐在窗边看。",
+        ("散步", "观察"),
+        "散步",
+        "示例向导协会",
     ),
     "judged": Profile(
         "和孩子一起读诗",

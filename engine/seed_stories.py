@@ -231,6 +231,11 @@ async def _leader(teller: Teller, key: str) -> None:
     await teller.decide(key, "pass")
 
 
+async def _prolonged(teller: Teller, key: str) -> None:
+    await teller.live(key, 60, well=False)
+    await teller.decide(key, "extend", "发布少了些，可是每一篇都有人跟着走。再给一个月，把节奏找回来。")
+
+
 async def _appealing(teller: Teller, key: str) -> None:
     note = "内容样本只有三段，看不出带队经验。欢迎积累一季以后再来。"
     application = await teller.review(
@@ -344,6 +349,7 @@ STORIES: Final = (
     Story("disputed", _disputed, "review_reject"),
     Story("halfway", _halfway, "review_approve"),
     Story("withdrawn", _withdrawn, "withdrawn"),
+    Story("prolonged", _prolonged, "probation_extended"),
 )
 
 

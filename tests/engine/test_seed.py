@@ -21,6 +21,7 @@ from db.tables.people import people as people_table
 from db.tables.people import role_grants
 from db.tables.vetting import applications, timeline_entries
 from domain.people import Role, normalise_email
+from domain.vetting import Stage
 from engine.seed import populate, seed_demo
 from engine.seed_campaigns import MIDDLE_DAY
 from engine.seed_people import APPLICANTS, EVERYBODY, HOST, MEMBERS, STAFF, VOTERS
@@ -46,6 +47,7 @@ STATES = {
     "extended": ("member_vote", "voting_extended"),
     "unheard": ("rejected", "appeal_window"),
     "reported": ("probation", "probation_decision"),
+    "prolonged": ("probation", "probation_extended"),
 }
 CAMPAIGNS = {
     "check_in_challenge": ("running", MIDDLE_DAY),
@@ -135,6 +137,10 @@ async def test_every_interesting_state_is_there_once(place: Place) -> None:
     assert again == (0, ())
     assert await place.counts() == before
     assert await _mails_twice(place.db) == []
+
+
+def test_applications_are_seen_in_every_stage() -> None:
+    assert {stage for _, stage in STATES.values()} == set(Stage)
 
 
 async def test_a_seeding_that_was_cut_short_is_completed(place: Place) -> None:
