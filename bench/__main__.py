@@ -22,7 +22,7 @@ ROWS = {
     5: "roll_mail",
     6: "waiting",
     7: "killed_workers",
-    8: "queue",
+    8: 500,
     9: "check_in",
     10: "check_in_size",
     11: "close_day",
