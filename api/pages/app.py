@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.pages import (
     account,
+    account_access,
     applications,
     ballots,
     campaigns,
@@ -57,6 +58,7 @@ def page_routers(settings: Settings) -> list[APIRouter]:
         shares.router,
         sign_in.router,
         account.router,
+        account_access.router,
         ballots.router,
         campaigns_own.router,
         campaigns_invitations.router,

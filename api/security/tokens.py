@@ -15,7 +15,7 @@ from domain.ids import new_id
 from domain.people import Role
 
 MOST_TOKENS: Final = 50
-_ADMINS_ONLY: Final = frozenset({Scope.CONTRIBUTIONS_WRITE})
+ADMINS_ONLY: Final = frozenset({Scope.CONTRIBUTIONS_WRITE})
 
 
 async def make(
@@ -28,7 +28,7 @@ async def make(
     """
     if actor.second_factor_state is not SecondFactorState.OK:
         raise actor.second_factor_problem()
-    for scope in sorted(scopes & _ADMINS_ONLY):
+    for scope in sorted(scopes & ADMINS_ONLY):
         if not actor.has(Role.ADMIN):
             raise Problem("scope_not_allowed", scope=scope.value)
     now = datetime.now(UTC)

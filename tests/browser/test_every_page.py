@@ -43,6 +43,7 @@ async def test_pages_of_a_draft(open_window: Window, database: Database) -> None
             "/applications",
             "/applications/new",
             "/account",
+            "/account/access",
             "/account/second-factor",
             *(f"{at}/edit/{step}" for step in STEPS),
         ]
