@@ -1,6 +1,5 @@
 """Shared notes as strangers meet them: found by their codes, visited, passed on."""
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,7 +48,7 @@ async def count_visit(
     if actor is not None and actor.person_id in {note.author_id, note.leader_id}:
         return False
     own = urlsplit(parts.settings.public_url).hostname or ""
-    host, now = referrer_host(request.headers.get("referer", ""), own), datetime.now(UTC)
+    host, now = referrer_host(request.headers.get("referer", ""), own), featured.process_time(note)
     limit = share_links.limit_of(request)
 
     def write(conn: Connection) -> bool:

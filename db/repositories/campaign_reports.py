@@ -5,13 +5,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, and_, func, select
 
-from db.repositories import invitation_growth, share_visits
+from contracts.base import campaign_process_id
+from db.repositories import clocks, invitation_growth, share_visits
 from db.statements import insert_ignore
 from db.tables.campaigns import campaign_days, campaign_reports, campaigns, check_ins, enrolments, settlements
 from db.tables.contributions import contributions
 from db.tables.people import people
 from domain.campaigns.members import Place
 from domain.campaigns.reports import Against, Paid, Reach, Report, ReportDay
+from domain.clock import wall_instant
 from domain.contributions import ContributionKind
 from domain.points import PaymentReason
 
@@ -60,9 +62,7 @@ def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
         still_there=recent,
         check_ins=check_in_count,
         days=tuple(days),
-        new_members=_against(
-            conn, select(func.count()).select_from(people), people.c.joined_at, starts_at, at
-        ),
+        new_members=_new_members(conn, row.id, starts_at, at),
         shares=_shared(conn, row.id, starts_at, at),
         paid=Paid(
             reserved=row.reserved, **{kind.value: int(getattr(settled, kind.value)) for kind in PaymentReason}
@@ -118,6 +118,19 @@ def _activity(conn: Connection, campaign_id: str, after_day: int) -> tuple[int, 
     return found[0], found[1]
 
 
+def _new_members(conn: Connection, campaign_id: str, starts_at: datetime, ends_at: datetime) -> Against:
+    """Count accounts, which are stamped by the wall clock: where this clock was moved, by when that was."""
+    moves = clocks.moves_of(conn, campaign_process_id(campaign_id))
+    before, first, last = (
+        wall_instant(at, moves) for at in (starts_at - (ends_at - starts_at), starts_at, ends_at)
+    )
+    joined = select(func.count()).select_from(people)
+    return Against(
+        during=_between(conn, joined, people.c.joined_at, first, last),
+        before=_between(conn, joined, people.c.joined_at, before, first),
+    )
+
+
 def _shares(campaign_id: str) -> Any:
     members = select(enrolments.c.person_id).where(enrolments.c.campaign_id == campaign_id)
     return select(func.count()).where(
@@ -138,6 +151,11 @@ def _shared(conn: Connection, campaign_id: str, starts_at: datetime, ends_at: da
 def _against(conn: Connection, counted: Any, at: Any, starts_at: datetime, ends_at: datetime) -> Against:
     """Count while the campaign ran, and in as long a time before."""
     before = starts_at - (ends_at - starts_at)
-    during = conn.execute(counted.where(and_(at >= starts_at, at < ends_at))).scalar_one()
-    earlier = conn.execute(counted.where(and_(at >= before, at < starts_at))).scalar_one()
-    return Against(during=during, before=earlier)
+    return Against(
+        during=_between(conn, counted, at, starts_at, ends_at),
+        before=_between(conn, counted, at, before, starts_at),
+    )
+
+
+def _between(conn: Connection, counted: Any, at: Any, since: datetime, until: datetime) -> int:
+    return int(conn.execute(counted.where(and_(at >= since, at < until))).scalar_one())

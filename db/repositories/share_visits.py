@@ -22,7 +22,10 @@ class Reach(NamedTuple):
 
 
 def visit(conn: Connection, featured_id: str, visitor: str, host: str, now: datetime) -> bool:
-    """Count a visit, once a visitor; tell whether it was the first. ``host``: where from, or empty."""
+    """Count a visit, once a visitor; tell whether it was the first.
+
+    ``host``: where from, or empty. ``now``: the campaign's own time (UTC).
+    """
     day = now.date().isoformat()
     row = {"featured_id": featured_id, "visitor": visitor, "day": day, "referrer_host": host}
     return insert_ignore(conn, share_visits, [row], conflict=["featured_id", "visitor"]) == 1

@@ -6,14 +6,16 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
+from db.tables.campaigns import campaigns
 from db.tables.contributions import contributions
 from db.tables.vetting import applications
 from domain.ids import new_id
 from domain.people import Role
 from settings import Settings
 from tests.support.browser import add_person, browser, enrol, sign_in
+from tests.support.campaigns import Campaign
 from tests.support.vetting_api import Api, problem, running_api
 
 PATH = "/contributions"
@@ -184,3 +186,17 @@ async def test_where_time_was_skipped_the_future_begins_later(api: Api, platform
     assert (await platform.post(PATH, json=post("1", occurred_at=inside.isoformat()))).status_code == 201
     refused = await platform.post(PATH, json=post("2", occurred_at=beyond.isoformat()))
     problem(refused, 422, "occurred_in_future")
+
+
+async def test_who_takes_part_in_a_campaign_ahead_of_the_wall_clock_shares_at_its_time(
+    api: Api, platform: httpx2.AsyncClient
+) -> None:
+    people = (await api.anyone.get("/dev/people")).json()["items"]
+    lin = next(entry["id"] for entry in people if entry["email"] == "lin@people.example")
+    campaign = await Campaign.at(api.db, day=2)
+    inside = (datetime.now(UTC) + timedelta(days=29)).isoformat()
+    ahead = {"clock_offset_seconds": timedelta(days=30).total_seconds()}
+    await api.execute(update(campaigns).where(campaigns.c.id == campaign.id).values(**ahead))
+    problem(await platform.post(PATH, json=post("1", occurred_at=inside)), 422, "occurred_in_future")
+    await campaign.enrol(lin)
+    assert (await platform.post(PATH, json=post("2", occurred_at=inside))).status_code == 201

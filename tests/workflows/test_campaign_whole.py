@@ -75,6 +75,7 @@ class Story:
     length: int = 30
     paused: int = 0
     cancelled: bool = False
+    newcomers: int = 0
     rest: set[int] = field(default_factory=set)
 
     async def enrol(self, day: int) -> None:
@@ -85,6 +86,11 @@ class Story:
             for one in coming:
                 self.circle.enrol(conn, one.id, today)
                 self.community.enrol(conn, one.id)
+            new = [friend for friend in self.circle.friends.values() if friend.new]
+            # Who came by an invitation as a newcomer is one on the day of coming.
+            self.community.arrived += [today] * (len(new) - self.newcomers)
+            self.newcomers = len(new)
+            self.community.arrive(conn, today)
 
         await self.case.db.write(write)
 
@@ -248,8 +254,7 @@ async def check(story: Story) -> None:
         day: sum(day in one.done for one in story.members) for day in range(1, story.length + 1)
     }
     assert sum(report["paid"][kind] for kind in kinds) == sum(owed.values())
-    newcomers = sum(friend.new for friend in story.circle.friends.values())
-    story.community.check(report, story.ends(), newcomers)
+    story.community.check(report, story.ends())
     story.circle.check(report["growth"], set(owed), len(story.members))
     days = await case.rows(select(campaign_days))
     assert all(day["active"] == day["checked_in"] + day["missed"] for day in days)

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -66,7 +66,7 @@ class Circle:
             code = self.code(conn, by, Channel.LINK, day)
             new = self.draw.random() < 0.5
             if new:
-                arrived = datetime.now(UTC) + timedelta(seconds=1)
+                arrived = datetime.now(UTC)
                 conn.execute(update(people).where(people.c.id == person_id).values(joined_at=arrived))
             code.used, given = True, EnrolIn(invite_code=code.code)
             self.friends[person_id] = self._friend(person_id, by, code, new, day)
