@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.conditional import unless_known
 from api.dependencies import PartsDep
 from api.idempotency import exempt
 from api.pages.forms import Form, seen, told
@@ -33,7 +34,7 @@ router = APIRouter(dependencies=[allow.anyone])
 
 Code = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 _DAY = 24 * 3600
-_PICTURE: Final = {"X-Robots-Tag": "noindex", "Cache-Control": "private, max-age=3600"}
+_PICTURE: Final = {"X-Robots-Tag": "noindex"}
 _posters: Final = Drawings()
 
 
@@ -122,7 +123,7 @@ async def qr(request: Request, parts: PartsDep, code: Code) -> Response:
     """Return the link of an invitation as a QR code, black on white with a quiet margin."""
     await _invitation(request, parts, code)
     picture = svg(f"{parts.settings.public_url}/i/{code}")
-    return Response(picture, media_type="image/svg+xml", headers=_PICTURE)
+    return unless_known(request, picture, "image/svg+xml", _PICTURE)
 
 
 @router.get("/i/{code}/poster.png", response_class=Response)
@@ -132,7 +133,7 @@ async def poster(request: Request, parts: PartsDep, code: Code) -> Response:
     shown = _poster_of(found, f"{parts.settings.public_url}/i/{code}")
     drawn = await _posters.png(shown, lambda: draw(shown))
     headers = _PICTURE | {"Content-Security-Policy": "default-src 'none'; sandbox"}
-    return Response(drawn, media_type="image/png", headers=headers)
+    return unless_known(request, drawn, "image/png", headers)
 
 
 def _when(words: Reader, found: Row[Any]) -> str:

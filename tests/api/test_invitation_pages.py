@@ -49,11 +49,16 @@ async def test_a_link_and_a_picture_are_made_once_and_taken_back(api: Api) -> No
     assert (await ann.get(f"{SITE}/i/{picture['code']}/qr.svg")).status_code == 200
     poster = await ann.get(f"{SITE}/i/{picture['code']}/poster.png")
     assert (poster.status_code, poster.headers["content-type"]) == (200, "image/png")
-    assert poster.headers["cache-control"].startswith("private")
+    assert poster.headers["cache-control"] == "private, no-cache"
+    known = {"If-None-Match": f'"other", W/{poster.headers["etag"]}'}
+    again = await ann.get(f"{SITE}/i/{picture['code']}/poster.png", headers=known)
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", poster.headers["etag"])
     assert Image.open(io.BytesIO(poster.content)).size == SIZE
     await send(ann, f"{path}/{picture['id']}/revoke")
     for name in ("qr.svg", "poster.png"):
-        assert (await ann.get(f"{SITE}/i/{picture['code']}/{name}")).status_code == 404
+        # A browser that has kept the picture asks as well, and is told that it is gone.
+        gone = await ann.get(f"{SITE}/i/{picture['code']}/{name}", headers=known)
+        assert gone.status_code == 404
     assert en("page.mine_invited.make") in await look(ann, path)
 
 
