@@ -76,7 +76,7 @@ async def seed_demo(
         except httpx2.TransportError as error:
             raise EngineError(f"Kameng does not answer at {base_url}; is it running?") from error
         _raise_first(results)
-        await _tell_campaigns(door)
+        await _tell_campaigns(door, db)
     return Seeded(added, tuple(story.key for story in untold))
 
 
@@ -99,9 +99,9 @@ async def _tell(teller: Teller, story: Story) -> None:
         raise EngineError(f"the story of «{story.key}» went otherwise: {refusal}") from refusal
 
 
-async def _tell_campaigns(door: Entrance) -> None:
+async def _tell_campaigns(door: Entrance, db: Database) -> None:
     try:
-        await tell_campaigns(door)
+        await tell_campaigns(door, db)
     except Refusal as refusal:
         raise EngineError(f"a campaign went otherwise: {refusal}") from refusal
     except httpx2.TransportError as error:

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from engine.seed_people import ADMIN, HOST, MEMBERS, Someone
+from db.database import Database
+from db.repositories import people
+from engine.seed_people import ADMIN, CHINESE, ENGLISH, HOST, MEMBERS, Someone
 from engine.visitors import Entrance, Refusal, Visitor
 
 MIDDLE_DAY: Final = 6
@@ -25,11 +27,19 @@ NOTES: Final = (
 )
 
 
+NEWCOMERS: Final = (
+    Someone("newcomer1", "示例·初晴", CHINESE),
+    Someone("newcomer2", "Demo Robin Vale", ENGLISH, "Europe/Dublin"),
+    Someone("newcomer3", "示例·新禾", CHINESE),
+)
+
+
 class Told(NamedTuple):
     """One campaign: from which template, who leads it, in how many days it begins, what changes.
 
-    ``members`` take part, of whom the first invites the ``invited``; ``eager`` of ten check in on a day. The
-    leader shows a note with the text ``featured`` to everybody.
+    ``members`` take part, of whom the first invites the ``newcomers``, who make their accounts on the first
+    day; ``eager`` of ten check in on a day. The leader shows a note with the text ``featured`` to everybody,
+    and where newcomers come, members pass it on.
     """
 
     template: str
@@ -38,7 +48,7 @@ class Told(NamedTuple):
     texts: dict[str, str] = {}
     plan: dict[str, Any] = {}
     members: Sequence[Someone] = ()
-    invited: Sequence[Someone] = ()
+    newcomers: Sequence[Someone] = ()
     eager: int = 7
     featured: str = NOTES[2]
 
@@ -65,7 +75,7 @@ PAST: Final = Told(
         "invitations": {"mode": "inside", "goal": 2, "points": 20, "rewarded_at_most": 3},
     },
     MEMBERS[:10],
-    MEMBERS[10:12],
+    NEWCOMERS,
     eager=8,
     featured=NOTES[1],
 )
@@ -74,14 +84,14 @@ _ALREADY: Final = frozenset({"already_checked_in"})
 _OVER: Final = frozenset({"settling", "settled"})
 
 
-async def tell_campaigns(door: Entrance) -> None:
+async def tell_campaigns(door: Entrance, db: Database) -> None:
     """Bring the campaigns to where they are told to be. Raises ``Refusal`` where it goes otherwise."""
     await _begun(door, PLANNED)
     await _handed_in(door, WAITING)
     admin = await _by_key(door, ADMIN)
     deposit = {"amount": POOL, "source": "sponsorship", "reference": "demo sponsor"}
     await admin.post("/staff/pool/deposits", deposit, key="seed-deposit")
-    await asyncio.gather(_joined(door), _lived(door, RUNNING, MIDDLE_DAY), _past(door))
+    await asyncio.gather(_joined(door), _lived(door, db, RUNNING, MIDDLE_DAY), _past(door, db))
 
 
 async def _joined(door: Entrance) -> None:
@@ -89,8 +99,8 @@ async def _joined(door: Entrance) -> None:
     await _enrolled(door, campaign_id, JOINABLE)
 
 
-async def _past(door: Entrance) -> None:
-    campaign_id = await _lived(door, PAST, PAST.plan["length_days"] + 1)
+async def _past(door: Entrance, db: Database) -> None:
+    campaign_id = await _lived(door, db, PAST, PAST.plan["length_days"] + 1)
     admin = await _by_key(door, ADMIN)
     while (await _show(door, campaign_id))["status"] != "settled":
         await admin.skip_process(f"campaign/{campaign_id}", DAY)
@@ -134,7 +144,7 @@ async def _approved(door: Entrance, told: Told) -> str:
     return campaign_id
 
 
-async def _lived(door: Entrance, told: Told, until: int) -> str:
+async def _lived(door: Entrance, db: Database, told: Told, until: int) -> str:
     """Let members enrol and check in, each as eager as their place says, until day ``until``."""
     campaign_id = await _approved(door, told)
     path, process = f"/campaigns/{campaign_id}", f"campaign/{campaign_id}"
@@ -146,11 +156,15 @@ async def _lived(door: Entrance, told: Told, until: int) -> str:
         await admin.skip_process(process, max(begins, timedelta()) + DAY / 4)
     while (show := await _show(door, campaign_id))["day"] < until and show["status"] not in _OVER:
         day = show["day"]
-        everybody = (*told.members, *told.invited)
+        if day == 1 and told.newcomers:
+            await _come(door, db, path, told)
+        everybody = (*told.members, *told.newcomers)
         eager = [one for place, one in enumerate(everybody) if (place * 7 + day * 3) % 10 < told.eager]
         await _each(door, eager, partial(_check_in, path, day))
         if day == 1:
             await _featured(await _by_key(door, told.leader), path, told.featured)
+        if told.newcomers:
+            await _passed_on(door, path, told.members[day % len(told.members)])
         await admin.skip_process(process, DAY)
     return campaign_id
 
@@ -158,14 +172,24 @@ async def _lived(door: Entrance, told: Told, until: int) -> str:
 async def _enrolled(door: Entrance, campaign_id: str, told: Told) -> None:
     path = f"/campaigns/{campaign_id}"
     await _each(door, told.members, lambda _place, visitor: visitor.post(f"{path}/enrolments"))
-    if told.invited:
-        inviter = await door.by_name(told.members[0].email)
-        code = (await inviter.post(f"{path}/invitations"))["code"]
-        await _each(
-            door,
-            told.invited,
-            lambda _place, visitor: visitor.post(f"{path}/enrolments", {"invite_code": code}),
-        )
+
+
+async def _come(door: Entrance, db: Database, path: str, told: Told) -> None:
+    """Let the newcomers make accounts, after they were given the code of a member, and enrol by it."""
+    inviter = await door.by_name(told.members[0].email)
+    body = {"invite_code": (await inviter.post(f"{path}/invitations"))["code"]}
+    now = datetime.now(UTC)
+    new = [people.NewPerson(one.email, one.name, one.locale, one.time_zone, now) for one in told.newcomers]
+    await db.write(lambda conn: people.create_many(conn, new, now))
+    await _each(door, told.newcomers, lambda _place, visitor: visitor.post(f"{path}/enrolments", body))
+
+
+async def _passed_on(door: Entrance, path: str, sharer: Someone) -> None:
+    """Let somebody pass the notes on that everybody may see."""
+    visitor = await door.by_name(sharer.email)
+    for note in (await visitor.get(f"{path}/shared-notes"))["items"]:
+        for channel in ("link", "poster"):
+            await visitor.post(f"/shared-notes/{note['code']}/shares", {"channel": channel})
 
 
 async def _check_in(path: str, day: int, place: int, visitor: Visitor) -> None:

@@ -15,7 +15,7 @@ from contracts.base import CAMPAIGN_QUEUE, VETTING_QUEUE, task_queue
 from db.database import Database
 from db.repositories import people
 from db.tables.base import metadata
-from db.tables.campaigns import campaigns
+from db.tables.campaigns import campaign_reports, campaigns
 from db.tables.mail import mails
 from db.tables.people import people as people_table
 from db.tables.people import role_grants
@@ -23,7 +23,7 @@ from db.tables.vetting import applications, timeline_entries
 from domain.people import Role, normalise_email
 from domain.vetting import Stage
 from engine.seed import populate, seed_demo
-from engine.seed_campaigns import MIDDLE_DAY
+from engine.seed_campaigns import MIDDLE_DAY, NEWCOMERS
 from engine.seed_people import APPLICANTS, EVERYBODY, HOST, MEMBERS, STAFF, VOTERS
 from settings import Settings
 from worker import campaign_worker, vetting_worker
@@ -132,6 +132,10 @@ async def test_every_interesting_state_is_there_once(place: Place) -> None:
     assert first.people == len(EVERYBODY)
     assert await place.states() == STATES
     assert await place.campaigns() == CAMPAIGNS
+    report = (await place.db.read(lambda conn: conn.execute(select(campaign_reports)).one())).figures
+    # Its days were skipped: who came in them, and what was passed on, counts as of them all the same.
+    assert report["new_members"]["during"] == len(NEWCOMERS)
+    assert report["shares"]["during"] > report["shares"]["before"] > 0
     before = await place.counts()
     again = await seed_demo(place.db, BASE, transport=Cut(place.way, 0))
     assert again == (0, ())
