@@ -23,7 +23,7 @@ from rich.table import Table
 
 from db.database import Database
 from engine import processes
-from engine.demo_campaign import CampaignStory, add_members
+from engine.demo_campaign import CampaignStory
 from engine.demo_story import Story
 from engine.demo_words import WORDS
 from engine.errors import EngineError
@@ -87,6 +87,9 @@ class Narrator:
         joined, active = steps["joined"], steps["activated"]["reached"]
         table.add_row(self.words("report_friends"), f"{joined['reached']} ({active}; {joined['rejected']})")
         table.add_row(self.words("report_k"), f"{report['growth']['k']['value']:.2f}")
+        for name in ("new_members", "shares"):
+            told = report[name]
+            table.add_row(self.words(f"report_{name}"), f"{told['during']} ({told['before']})")
         self.console.print(table)
 
 
@@ -134,19 +137,18 @@ async def tell_stories(
     """
     async with Database.connect(database_url) as db:
         await db.write(lambda conn: populate(conn, datetime.now(UTC)))
-        emails = await add_members(db, members)
-    async with entrance(base_url) as door:
-        story = Story(door, narrator)
-        campaign = CampaignStory(door, narrator, story.applicant, days)
-        try:
-            await story.tell()
-            narrator.rule(narrator.words("campaign_title", days=days))
-            await campaign.tell(emails)
-        except Refusal as refusal:
-            raise EngineError(f"the story went otherwise: {refusal}") from refusal
-        except httpx2.TransportError as error:
-            raise EngineError(f"Kameng stopped answering ({error!r})") from error
-        return story, campaign
+        async with entrance(base_url) as door:
+            story = Story(door, narrator)
+            campaign = CampaignStory(door, db, narrator, story.applicant, days)
+            try:
+                await story.tell()
+                narrator.rule(narrator.words("campaign_title", days=days))
+                await campaign.tell(members)
+            except Refusal as refusal:
+                raise EngineError(f"the story went otherwise: {refusal}") from refusal
+            except httpx2.TransportError as error:
+                raise EngineError(f"Kameng stopped answering ({error!r})") from error
+            return story, campaign
 
 
 def demo_command(lang: str | None = None, members: int = 200, days: int = 30) -> None:

@@ -28,8 +28,10 @@ INVITED_SHARE: Final = 0.4
 FRIENDS_EACH: Final = 3
 GREEDY_FRIENDS: Final = 6
 """So many friends from one address are more than a household: staff look at them."""
-NEW_DAYS: Final = 20
-"""Too new to vote about the applicant of the first story, whose ballot few would answer otherwise."""
+JOINED_DAYS: Final = 400
+"""The members joined one after the other in so many days, so that the month before is like any other."""
+NEWCOMER_SHARE: Final = 0.15
+NEWCOMERS_COME_ON: Final = 2
 SEED: Final = 20260301
 
 
@@ -44,22 +46,31 @@ class Participant:
 
 
 async def add_members(db: Database, number: int) -> list[str]:
-    """Add ``number`` plainly fictional members, and return their addresses."""
+    """Add ``number`` plainly fictional members, and return their addresses.
+
+    They join after the first story: its ballot would need more votes otherwise than the story has.
+    """
     now = datetime.now(UTC)
-    emails = [f"walker{index:03d}@{HOST}" for index in range(number)]
+    days = [JOINED_DAYS * (index + 1) // number for index in range(number)]
+    return await _add(db, "walker", [now - ago * DAY for ago in days])
+
+
+async def _add(db: Database, name: str, joined: list[datetime]) -> list[str]:
+    emails = [f"{name}{index:03d}@{HOST}" for index in range(len(joined))]
     rows = [
-        people.NewPerson(email, f"示例·学员{index:03d}", "zh-CN", "Asia/Shanghai", now - NEW_DAYS * DAY)
+        people.NewPerson(email, f"示例·学员{index:03d}", "zh-CN", "Asia/Shanghai", joined[index])
         for index, email in enumerate(emails)
     ]
-    await db.write(lambda conn: people.create_many(conn, rows, now) and None)
+    await db.write(lambda conn: people.create_many(conn, rows, datetime.now(UTC)) and None)
     return emails
 
 
 class CampaignStory:
     """Carries one campaign of ``leader`` from its plan to its report, telling each step."""
 
-    def __init__(self, door: Entrance, teller: Teller, leader: Visitor, days: int) -> None:
+    def __init__(self, door: Entrance, db: Database, teller: Teller, leader: Visitor, days: int) -> None:
         self.door = door
+        self.db = db
         self.teller = teller
         self.leader = leader
         self.days = days
@@ -75,8 +86,9 @@ class CampaignStory:
         """The campaign's path in the API."""
         return f"/campaigns/{self.id}"
 
-    async def tell(self, emails: list[str]) -> None:
+    async def tell(self, members: int) -> None:
         """Tell it from beginning to end. Raises ``EngineError`` where it goes otherwise."""
+        emails = await add_members(self.db, members)
         await self._plan(len(emails))
         await self._approve()
         await self._enrol(emails)
@@ -93,11 +105,16 @@ class CampaignStory:
     async def _show(self) -> dict[str, Any]:
         return dict(await self.leader.get(self.path))
 
+    @staticmethod
+    def _newcomers(members: int) -> int:
+        return max(1, round(members * NEWCOMER_SHARE))
+
     async def _plan(self, members: int) -> None:
         starts_on = (datetime.now(UTC) + 3 * DAY).date().isoformat()
         draft = await self.leader.post("/campaigns", {"template": "learning_plan", "starts_on": starts_on})
         self.id = draft["id"]
-        plan = draft["plan"] | {"length_days": self.days, "capacity": members}
+        plan = draft["plan"] | {"length_days": self.days, "capacity": members + self._newcomers(members)}
+        plan["late_enrolment_until_day"] = min(self.days, NEWCOMERS_COME_ON)
         changed = await self.leader.patch(self.path, {"plan": plan}, version=draft["edit_version"])
         handed_in = await self.leader.post(f"{self.path}/submit")
         expect(handed_in["status"] == "in_review", f"the campaign is {handed_in['status']}")
@@ -173,6 +190,8 @@ class CampaignStory:
     async def _live(self, day: int) -> None:
         show = await self._show()
         expect(show["day"] == day, f"it is day {show['day']}, not {day}")
+        if day == NEWCOMERS_COME_ON:
+            await self._welcome(show["now"])
         acts = []
         for one in self.participants:
             if one.leaves_on == day:
@@ -180,11 +199,38 @@ class CampaignStory:
             elif (not one.leaves_on or one.leaves_on > day) and self._draw.random() < one.eagerness:
                 acts.append(self._check_in(one, day))
         await self._at_once(acts)
+        await self._pass_on(day)
         today = (await self.leader.get(f"{self.path}/metrics"))["days"][-1]
         self._say(
             show["now"], "time", "campaign_day", day=day, done=today["checked_in"], active=today["active"]
         )
         await self._skip(DAY)
+
+    async def _welcome(self, now: str) -> None:
+        """Let newcomers make accounts by the code of a member each, and enrol."""
+        inviters = self.participants[: self._newcomers(len(self.participants))]
+        codes = [
+            (await one.visitor.post(f"{self.path}/invitations", {"channel": "link"}))["code"]
+            for one in inviters
+        ]
+        emails = await _add(self.db, "newcomer", [datetime.now(UTC)] * len(codes))
+        new = [await self._participant(email) for email in emails]
+        await self._at_once(
+            one.visitor.post(f"{self.path}/enrolments", {"invite_code": code})
+            for one, code in zip(new, codes, strict=True)
+        )
+        self.participants += new
+        self._say(now, "members", "campaign_newcomers", count=len(new))
+
+    async def _pass_on(self, day: int) -> None:
+        """Let the leader show a note of the first day to everybody; each day a member passes it on."""
+        if day == 1:
+            notes = (await self.leader.get(f"{self.path}/notes"))["items"]
+            first = next(note for note in notes if note["may_feature"])
+            await self.leader.post(f"/checkins/{first['check_in_id']}/feature")
+        sharer = self.participants[day % len(self.participants)].visitor
+        for note in (await sharer.get(f"{self.path}/shared-notes"))["items"]:
+            await sharer.post(f"/shared-notes/{note['code']}/shares", {"channel": "link"})
 
     async def _check_in(self, one: Participant, day: int) -> None:
         """Check in; a cheat tries an empty note, a day to come and a second time besides."""

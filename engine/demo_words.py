@@ -39,6 +39,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "来自同一地址，人数超过一家人。",
         "All from one address, and more than a household.",
     ),
+    "campaign_newcomers": (
+        "{count} 位新成员凭邀请码注册并加入",
+        "{count} newcomers make an account by the code of a friend, and enrol",
+    ),
     "campaign_day": ("第 {day} 天：{active} 人中 {done} 人打卡", "day {day}: {done} of {active} check in"),
     "campaign_note": (
         "第 {day} 天的学习笔记，编号 {number}：今天读完一章，记下三个要点和一个问题。",
@@ -66,6 +70,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "joined by invitation (became active; rejected as doubtful)",
     ),
     "report_k": ("K 因子：每位成员带来的活跃朋友", "K-factor: active friends for each member"),
+    "report_new_members": ("社区新成员（之前同样天数）", "new members (in as many days before)"),
+    "report_shares": ("内容分享（之前同样天数）", "shares (in as many days before)"),
     "applicant": ("申请人 林一", "Lin Yi, applicant"),
     "reviewer": ("审核员 {name}", "{name}, reviewer"),
     "members": ("成员", "members"),

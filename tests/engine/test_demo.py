@@ -1,5 +1,6 @@
 """`kameng demo`: the story is told to its end on a real Kameng, and says so where it goes otherwise."""
 
+import re
 import string
 import subprocess
 import sys
@@ -9,8 +10,7 @@ import httpx2
 import pytest
 from rich.console import Console
 
-from domain.policy import VotePolicy
-from engine import demo_campaign, demo_story
+from engine import demo_story
 from engine.demo import Narrator, language_of, tell_stories
 from engine.demo_words import WORDS
 from engine.errors import EngineError
@@ -53,15 +53,13 @@ def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -
     assert "is certified for: reading" in told.stdout
     assert "7 by themselves, 5 by the code of a friend" in told.stdout
     assert "of 12 check in" in told.stdout
+    assert "2 newcomers make an account" in told.stdout
+    assert re.search(r"new members \(in as many days before\)\W+2 \(\d+\)", told.stdout)
+    assert re.search(r"shares \(in as many days before\)\W+[1-9]\d* \(", told.stdout)
     assert "go back to the pool" in told.stdout
     assert "70 days took" in told.stdout
     assert list(tmp_path.iterdir()) == []
     assert [line for line in _left_behind() if str(tmp_path) in line] == []
-
-
-def test_the_many_of_the_second_story_do_not_vote_in_the_first() -> None:
-    """However many there are, the ballot's quorum is that of the seeded community."""
-    assert VotePolicy().member_for_days > demo_campaign.NEW_DAYS
 
 
 async def test_a_story_that_goes_otherwise_ends_it(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
