@@ -94,7 +94,7 @@ async def visits(
         found = featured.visits(conn, check_in_id, actor, campaign_id)
         return seen_by(conn, campaign_id, actor), found
 
-    campaign, found = await parts.db.write(read)
+    campaign, found = await parts.db.read(read)
     days = by_day(found)
     shown = days[-MOST_DAYS:]
     return page(

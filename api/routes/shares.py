@@ -122,7 +122,7 @@ async def take_down(actor: SignedIn, check_in_id: ObjectId, once: OnceDep) -> Re
 @router.get("/checkins/{check_in_id}/visits", summary="Visits of a featured note")
 async def visits(actor: SignedIn, check_in_id: ObjectId, db: DatabaseDep) -> list[VisitsOut]:
     """Return visits by day and host, each visitor once; without bots, the leader and the author."""
-    return await db.write(lambda conn: featured.visits(conn, check_in_id, actor))
+    return await db.read(lambda conn: featured.visits(conn, check_in_id, actor))
 
 
 @router.put("/checkins/{check_in_id}/privacy", summary="Keep a note private", status_code=204)

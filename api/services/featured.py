@@ -65,7 +65,10 @@ def take_down(conn: Connection, check_in_id: str, actor: Actor, now: datetime) -
 
 def _led(conn: Connection, check_in_id: str, actor: Actor) -> Any:
     """Return a note of a campaign that ``actor`` leads or manages; to others it does not exist."""
-    note = featured.locked_note(conn, check_in_id)
+    return _may(featured.locked_note(conn, check_in_id), actor)
+
+
+def _may(note: Any, actor: Actor) -> Any:
     if note is None or (note.leader_id != actor.person_id and not actor.has(*MANAGERS)):
         raise Problem("not_found")
     return note
@@ -175,7 +178,7 @@ def visits(
     conn: Connection, check_in_id: str, actor: Actor, campaign_id: str | None = None
 ) -> list[VisitsOut]:
     """Return a note's visits by day and host; of ``campaign_id`` alone, if given. Raises ``Problem``."""
-    note = _led(conn, check_in_id, actor)
+    note = _may(featured.note(conn, check_in_id), actor)
     if campaign_id not in (None, note.campaign_id):
         raise Problem("not_found")
     found = featured.id_of(conn, note.id)
