@@ -15,7 +15,7 @@ from api.pages.campaigns import seen_by
 from api.pages.campaigns_plots import plot
 from api.pages.forms import Form, seen, told, typed
 from api.pages.rendering import page
-from api.pages.visits_plot import MOST_DAYS, by_day, by_host
+from api.pages.visits_plot import MOST_DAYS, VisitsDay, by_day, by_host
 from api.pagination import Paging, PagingDep
 from api.parts import Parts
 from api.problems import Problem
@@ -56,9 +56,10 @@ async def _page(
             campaign,
             featured.notes(conn, campaign_id, paging, day, longest=order == "longest"),
             featured.listed(conn, campaign_id, first, base).items,
+            by_day(featured.visitors(conn, campaign_id)),
         )
 
-    campaign, found, shown = await parts.db.read(read)
+    campaign, found, shown, days = await parts.db.read(read)
     filters = {"order": order} | ({"day": day} if day else {})
     return page(
         request,
@@ -71,11 +72,23 @@ async def _page(
         cursor=found.next_cursor,
         query=urlencode(filters),
         featured=shown,
+        **_plotted(days),
         day=day,
         order=order,
         orders=ORDERS,
         form=form,
     )
+
+
+def _plotted(days: list[VisitsDay]) -> dict[str, Any]:
+    """Return what ``shares/visits_plot.html`` takes."""
+    shown = days[-MOST_DAYS:]
+    return {
+        "plot": plot(shown),
+        "shown": shown,
+        "total": sum(day.checked_in for day in shown),
+        "days": days,
+    }
 
 
 def _filters(given: Any) -> tuple[int | None, str]:
@@ -96,16 +109,12 @@ async def visits(
 
     campaign, found = await parts.db.read(read)
     days = by_day(found)
-    shown = days[-MOST_DAYS:]
     return page(
         request,
         "shares/visits",
         actor,
         c=campaign,
-        plot=plot(shown),
-        shown=shown,
-        total=sum(day.checked_in for day in shown),
-        days=days,
+        **_plotted(days),
         hosts=by_host(found),
     )
 

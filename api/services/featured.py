@@ -186,6 +186,12 @@ def visits(
     return [VisitsOut(day=row.day, host=row.referrer_host, visits=row.visits) for row in rows]
 
 
+def visitors(conn: Connection, campaign_id: str) -> list[VisitsOut]:
+    """Return the visitors of all notes of a campaign, each once, by day; from where is told a note alone."""
+    rows = share_visits.by_day_of_all(conn, campaign_id)
+    return [VisitsOut(day=row.day, host="", visits=row.visits) for row in rows]
+
+
 def shown(conn: Connection, code: str) -> Any:
     """Return the note at an address, None if there never was one. Raises ``Problem`` if it is taken down."""
     found = featured.by_code(conn, code)

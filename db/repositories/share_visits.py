@@ -52,6 +52,22 @@ def by_day(conn: Connection, featured_id: str) -> Sequence[Row[Any]]:
     ).all()
 
 
+def by_day_of_all(conn: Connection, campaign_id: str) -> Sequence[Row[Any]]:
+    """Return the visitors of a campaign's notes, those taken down included, by the day of their first visit.
+
+    Who has looked at several notes is one visitor here.
+    """
+    first = (
+        select(func.min(share_visits.c.day).label("day"))
+        .join(featured_notes, featured_notes.c.id == share_visits.c.featured_id)
+        .where(featured_notes.c.campaign_id == campaign_id)
+        .group_by(share_visits.c.visitor)
+        .subquery()
+    )
+    counted = select(first.c.day, func.count().label("visits"))
+    return conn.execute(counted.group_by(first.c.day).order_by(first.c.day.desc())).all()
+
+
 def share(
     conn: Connection, note: Any, sharer: str, person_id: str | None, channel: ShareChannel, now: datetime
 ) -> bool:

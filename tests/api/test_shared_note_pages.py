@@ -68,11 +68,15 @@ async def test_the_leader_sees_where_visits_came_from(api: Api) -> None:
     await api.execute(insert(share_visits).values(visits))
     path = f"/studio/campaigns/{case.campaign.id}/notes/{case.check_in_id}/visits"
     async with case.browser(**OWN_PAGE, Authorization=case.leader.http.headers["authorization"]) as browser:
-        assert f'href="{path}"' in (await browser.get(path.rpartition("/notes/")[0] + "/notes")).text
+        notes = (await browser.get(path.rpartition("/notes/")[0] + "/notes")).text
         text = (await browser.get(path)).text
     assert "news.example" in text
     assert en("page.visits.unknown") in text
-    assert en("page.visits.plot", count=3, first="March 2, 2026", last="March 5, 2026") in text
+    words = en("page.visits.plot", count=3, first="March 2, 2026", last="March 5, 2026")
+    assert words in text
+    # All notes together, on the page of the notes.
+    assert f'href="{path}"' in notes
+    assert words in notes
     other = await Campaign.at(api.db, leader=case.leader.id)
     elsewhere = path.replace(case.campaign.id, other.id)
     for user, wanted in ((case.author, path), (case.leader, elsewhere)):

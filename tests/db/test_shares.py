@@ -222,6 +222,22 @@ async def test_a_visitor_counts_once_a_note_however_many_at_once(db: Database):
     assert [tuple(row) for row in days] == [("2026-03-06", "", 1), ("2026-03-05", "news.example", 3)]
 
 
+async def test_who_looks_at_several_notes_is_one_visitor_of_the_campaign(db: Database):
+    notes = await Notes.begin(db)
+    await notes.featured()
+    other = notes.campaign.members[1]
+    assert (await notes.campaign.check_in(other, note=NOTE)).outcome == "counted"
+    [row] = await notes.campaign.rows(select(check_ins.c.id).where(check_ins.c.person_id == other))
+    second = Notes(notes.campaign, other, row["id"])
+    await second.featured()
+    assert await second.visit("v1", "", NOW + timedelta(days=1))
+    assert await notes.visit("v1", "", NOW)
+    assert await second.visit("v2", "", NOW + timedelta(days=1))
+    days = await db.read(lambda conn: share_visits.by_day_of_all(conn, notes.campaign.id))
+    assert [tuple(row) for row in days] == [("2026-03-06", 1), ("2026-03-05", 1)]
+    assert await db.read(lambda conn: share_visits.by_day_of_all(conn, "0" * 36)) == []
+
+
 async def test_clients_without_a_cookie_are_believed_so_often(db: Database):
     notes = await Notes.begin(db)
     await notes.featured()
