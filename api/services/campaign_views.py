@@ -37,7 +37,6 @@ def _next(locale: str, code: str) -> str:
     return word(locale, "campaign_if_nothing", code)
 
 
-_DAYS_DEPEND_ON = ("time_zone", "cutoff_minutes")
 _STATUS_FIELDS = (
     "id",
     "status",
@@ -82,8 +81,7 @@ def dates_of(row: Row[Any]) -> dict[str, date | None]:
     """
     if row.starts_at is None or row.ends_at is None:
         return {"first_date": None, "last_date": None}
-    # A list has many: only what a day depends on is taken from the plan, which was checked when it was kept.
-    plan = CampaignPlan.model_construct(**{name: row.plan[name] for name in _DAYS_DEPEND_ON})
+    plan = CampaignPlan.model_validate(row.plan)
     return {
         "first_date": local_day(plan, row.starts_at),
         "last_date": local_day(plan, row.ends_at - timedelta(seconds=1)),
