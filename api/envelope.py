@@ -100,8 +100,8 @@ class Envelope:
         said = {"method": method, "route": route, "status": status, "seconds": round(seconds, 4), **process}
         if slow_or_failed:
             log.warning("request", **said)
-        elif unsafe and process:
-            # What people ask of a process is told; votes and the like are too many, and nobody's business.
+        elif unsafe and process and not route.endswith(_COUNTLESS):
+            # What people ask of a process is told; votes and check-ins are too many, and nobody's business.
             log.info("request", **said)
         else:
             log.debug("request", **said)
@@ -119,6 +119,7 @@ def _process_of(scope: Scope) -> dict[str, str]:
 _ID = re.compile(ID_PATTERN)
 _PROCESSES = {"application_id": application_process_id, "campaign_id": campaign_process_id}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_COUNTLESS = ("/checkins", "/check-ins")
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 

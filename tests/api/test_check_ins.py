@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from db.tables.campaigns import campaigns, check_ins
 from domain.campaigns.terms import Status
@@ -58,6 +59,15 @@ async def test_a_check_in_and_its_replay(api: Api) -> None:
     assert (await check_in(ann, campaign)).json()["points"] == 12
     stored = await api.rows(select(check_ins.c.note, check_ins.c.day).order_by(check_ins.c.day))
     assert stored == [{"note": NOTE, "day": 1}, {"note": NOTE, "day": 2}]
+
+
+async def test_check_ins_are_too_many_for_the_log(api: Api) -> None:
+    campaign, ann = await running(api)
+    with capture_logs() as logged:
+        assert (await check_in(ann, campaign)).status_code == 201
+        assert (await ann.http.delete(f"/campaigns/{campaign.id}/enrolments/me")).status_code == 204
+    levels = {line["route"].rpartition("/")[2]: line["log_level"] for line in logged}
+    assert levels == {"checkins": "debug", "me": "info"}
 
 
 async def test_a_key_repeats_a_check_in_after_its_day(api: Api) -> None:
