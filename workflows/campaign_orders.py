@@ -20,7 +20,8 @@ from workflows.process import Change
 UNTIL_DONE = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2.0,
-    maximum_interval=timedelta(minutes=1),
+    # After an outage nobody waits longer than this for what was due, however long it has lasted.
+    maximum_interval=timedelta(seconds=10),
 )
 BULK = timedelta(hours=2)
 BULK_HEARTBEAT = timedelta(seconds=10)
