@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 from sqlalchemy import select
 
 from db.database import Database
@@ -131,6 +132,34 @@ class CampaignJourney:
         await expect(page.locator("img.qr")).to_be_visible()
         assert await page.evaluate("() => document.querySelector('img.qr').naturalWidth > 0")
 
+    async def take_the_poster(self) -> None:
+        """Save the picture that invites, by its button."""
+        guest, page = self.other, self.other.page
+        async with page.expect_download() as waiting:
+            await page.get_by_role("link", name=guest.t("page.mine_invited.poster"), exact=True).click()
+        assert (await (await waiting.value).path()).read_bytes().startswith(b"\x89PNG")
+
+    async def invite_by_mail(self) -> None:
+        """Write to somebody who looks at the campaign, and then wants no more invitations."""
+        guest, reader, address = self.other, self.stranger, f"else-{self.friend_address}"
+        await guest.page.fill("#email", address)
+        await guest.press("page.mine_invited.send")
+        await guest.says(guest.t("page.done.invitation_mailed"))
+        await expect(guest.page.locator("ul.invited").first).to_contain_text(address)
+        await (await self._letter(address)).first.click()
+        await reader.says(self.title)
+        await self._fits(reader)
+        await (await self._letter(address)).last.click()
+        await reader.press("mail.uninvite.button")
+        await reader.says(reader.t("mail.uninvite.done"))
+
+    async def _letter(self, address: str) -> Locator:
+        """Open the newest mail to ``address``; return its links."""
+        await self.stranger.go(f"/outbox?to={quote(address)}")
+        mail = self.stranger.page.locator("details.card").first
+        await mail.locator("summary").click()
+        return mail.locator("a.button")
+
     async def come_by_link(self) -> None:
         """Follow the link on a phone, sign in there for the first time, and take part."""
         guest, page = self.friend, self.friend.page
@@ -257,6 +286,8 @@ class CampaignJourney:
         await self.to_enrolment()
         await self.enrol()
         await self.invite()
+        await self.take_the_poster()
+        await self.invite_by_mail()
         await self.come_by_link()
         await self.first_day()
         await self.check_in(self.other, 1)
