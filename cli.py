@@ -10,6 +10,9 @@ from engine.errors import EngineError
 from settings import SettingsError, load_settings
 
 USAGE_ERROR = 2
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than proxies and programs keep theirs, so that they close it
+and no request meets one that is being closed."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 imports = typer.Typer(no_args_is_help=True, help="Read data from files.")
@@ -63,6 +66,7 @@ def api(
         access_log=False,
         server_header=False,
         forwarded_allow_ips=settings.forwarded_allow_ips,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
 

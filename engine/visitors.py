@@ -17,6 +17,8 @@ from engine.errors import EngineError
 ANSWER_SECONDS: Final = 75.0
 PREFIX: Final = "/api/v1"
 BUSY_SECONDS: Final = 0.5
+IDLE_SECONDS: Final = 2.0
+"""A connection that is not used for so long is given up: sooner than any server closes it under a request."""
 _BUSY: Final = frozenset({"temporal_unavailable", "database_unavailable", "request_in_progress"})
 
 
@@ -147,6 +149,7 @@ async def entrance(
     base_url: str, transport: httpx2.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Entrance]:
     """Yield the door of the Kameng at ``base_url``; ``transport`` takes the place of the network."""
-    own = transport or httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=20))
+    limits = httpx2.Limits(max_connections=20, keepalive_expiry=IDLE_SECONDS)
+    own = transport or httpx2.AsyncHTTPTransport(limits=limits)
     async with own:
         yield Entrance(base_url, own)

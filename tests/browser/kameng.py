@@ -10,6 +10,7 @@ from typing import Any, Final
 import uvicorn
 
 from api.app import create_app
+from cli import KEEP_ALIVE_SECONDS
 from db.database import Database
 from db.migrate import upgrade
 from engine.processes import free_port
@@ -119,5 +120,6 @@ def _config(settings: Settings) -> uvicorn.Config:
         port=settings.http_port,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
