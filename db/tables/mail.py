@@ -10,7 +10,7 @@ mails = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("key", String(160), nullable=False, unique=True),
-    Column("process_id", String(80), index=True),
+    Column("process_id", String(80)),
     Column("person_id", Id, ForeignKey("people.id", ondelete="CASCADE"), index=True),
     Column("to_email", String(320), nullable=False),
     Column("to_name", String(120), nullable=False),
@@ -28,7 +28,7 @@ mails = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("sent_at", UtcDateTime),
     Column("settled_at", UtcDateTime),
-    Column("provider_id", String(160), index=True),
+    Column("provider_id", String(160)),
     Column("error", String(240)),
     # A sign-in link does not wait behind the list mail of a ballot: that is claimed last.
     Index("ix_mails_due", "status", "list_mail", "not_before", "id"),
