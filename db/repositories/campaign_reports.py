@@ -1,7 +1,7 @@
 """The report of a campaign, counted from what is stored, once everybody is paid."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, Row, and_, func, select
 
@@ -38,7 +38,7 @@ def get(conn: Connection, campaign_id: str) -> Report | None:
 def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
     """Return the report of the campaign in ``row`` as it is at ``at``."""
     days = _days(conn, row.id)
-    starts_at = days[0].opened_at if days else at
+    window = _Window.of(days[0].opened_at if days else at, at)
     members, left = _members(conn, row.id)
     started, check_in_count = _activity(conn, row.id, 0)
     recent, _ = _activity(conn, row.id, max(0, len(days) - RECENT_DAYS))
@@ -62,8 +62,8 @@ def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
         still_there=recent,
         check_ins=check_in_count,
         days=tuple(days),
-        new_members=_new_members(conn, row.id, starts_at, at),
-        shares=_shared(conn, row.id, starts_at, at),
+        new_members=_new_members(conn, row.id, window),
+        shares=_shared(conn, row.id, window),
         paid=Paid(
             reserved=row.reserved, **{kind.value: int(getattr(settled, kind.value)) for kind in PaymentReason}
         ),
@@ -118,17 +118,23 @@ def _activity(conn: Connection, campaign_id: str, after_day: int) -> tuple[int, 
     return found[0], found[1]
 
 
-def _new_members(conn: Connection, campaign_id: str, starts_at: datetime, ends_at: datetime) -> Against:
+class _Window(NamedTuple):
+    """The time that a campaign ran, [``first``, ``last``), and as long a time before, since ``before``."""
+
+    before: datetime
+    first: datetime
+    last: datetime
+
+    @classmethod
+    def of(cls, starts_at: datetime, ends_at: datetime) -> "_Window":
+        return cls(starts_at - (ends_at - starts_at), starts_at, ends_at)
+
+
+def _new_members(conn: Connection, campaign_id: str, window: _Window) -> Against:
     """Count accounts, which are stamped by the wall clock: where this clock was moved, by when that was."""
     moves = clocks.moves_of(conn, campaign_process_id(campaign_id))
-    before, first, last = (
-        wall_instant(at, moves) for at in (starts_at - (ends_at - starts_at), starts_at, ends_at)
-    )
-    joined = select(func.count()).select_from(people)
-    return Against(
-        during=_between(conn, joined, people.c.joined_at, first, last),
-        before=_between(conn, joined, people.c.joined_at, before, first),
-    )
+    on_the_wall = _Window(*(wall_instant(at, moves) for at in window))
+    return _against(conn, select(func.count()).select_from(people), people.c.joined_at, on_the_wall)
 
 
 def _shares(campaign_id: str) -> Any:
@@ -138,24 +144,20 @@ def _shares(campaign_id: str) -> Any:
     )
 
 
-def _shared(conn: Connection, campaign_id: str, starts_at: datetime, ends_at: datetime) -> Against:
+def _shared(conn: Connection, campaign_id: str, window: _Window) -> Against:
     """Count what members shared: where the community lives, and notes passed on from their public pages."""
-    found = _against(conn, _shares(campaign_id), contributions.c.occurred_at, starts_at, ends_at)
-    before = starts_at - (ends_at - starts_at)
+    found = _against(conn, _shares(campaign_id), contributions.c.occurred_at, window)
+    before, first, last = window
     return Against(
-        during=found.during + share_visits.shares_between(conn, campaign_id, starts_at, ends_at),
-        before=found.before + share_visits.shares_between(conn, campaign_id, before, starts_at),
+        during=found.during + share_visits.shares_between(conn, campaign_id, first, last),
+        before=found.before + share_visits.shares_between(conn, campaign_id, before, first),
     )
 
 
-def _against(conn: Connection, counted: Any, at: Any, starts_at: datetime, ends_at: datetime) -> Against:
+def _against(conn: Connection, counted: Any, at: Any, window: _Window) -> Against:
     """Count while the campaign ran, and in as long a time before."""
-    before = starts_at - (ends_at - starts_at)
-    return Against(
-        during=_between(conn, counted, at, starts_at, ends_at),
-        before=_between(conn, counted, at, before, starts_at),
-    )
 
+    def between(since: datetime, until: datetime) -> int:
+        return int(conn.execute(counted.where(and_(at >= since, at < until))).scalar_one())
 
-def _between(conn: Connection, counted: Any, at: Any, since: datetime, until: datetime) -> int:
-    return int(conn.execute(counted.where(and_(at >= since, at < until))).scalar_one())
+    return Against(during=between(window.first, window.last), before=between(window.before, window.first))
