@@ -17,7 +17,8 @@ BOUND_SECONDS = 60.0
 # What is left of a skip is waited for below this: by then a target could pass while it is being asked for.
 _NEAR = timedelta(milliseconds=500)
 _FIRING_SECONDS = 20.0
-_PAUSE_SECONDS = 0.01
+# The longer something lasts, the less often it is looked at: looking takes both sides' processors.
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS, _GROWTH = 0.01, 0.1, 1.3
 # A timer that is due was started among these: a process waits for one or two at a time.
 _LAST_EVENTS = 100
 
@@ -52,9 +53,11 @@ async def _look(handle: _Handle) -> _Seen:
 
 
 async def _looks(handle: _Handle) -> AsyncIterator[_Seen]:
+    pause = _FIRST_PAUSE_SECONDS
     while True:
         yield await _look(handle)
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(pause * _GROWTH, _LAST_PAUSE_SECONDS)
 
 
 async def _idle(handle: _Handle) -> _Seen:

@@ -10,7 +10,8 @@ from typing import Any
 from temporalio.client import Client, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError
 
 from domain.ids import new_id
-from tests.faults.processes import Nursery, Victim, alive
+from tests.faults.processes import Nursery, Victim
+from tests.support.children import alive
 
 CALL_SECONDS = 6.0
 
@@ -66,11 +67,13 @@ async def mortal(
     worker.spawn()
     await worker.ready()
     one = Mortal(worker, every)
-    watching = asyncio.create_task(one.watch())
     try:
-        yield one, queue
+        # A worker that nobody starts again would be waited for in vain: the group ends the life with it.
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(one.watch())
+            yield one, queue
+            watching.cancel()
     finally:
-        watching.cancel()
         await worker.kill()
 
 

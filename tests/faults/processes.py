@@ -13,17 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.processes import die_with_parent, tail
+from tests.support.children import alive
 
 START_SECONDS = 120.0
 GONE_SECONDS = 60.0
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; one that nobody has buried yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 async def until_gone(pid: int, seconds: float = GONE_SECONDS) -> None:
@@ -99,8 +92,12 @@ class Victim:
         """Return once it has touched its ready file."""
         assert self.ready_file is not None
         deadline = time.monotonic() + START_SECONDS
-        while not self.ready_file.exists():
-            assert alive(self.pid), f"{self.kind} ended at once:\n{tail(self.log, 30)}"
+        while True:
+            # In this order: it may become ready and die between two looks.
+            running = alive(self.pid)
+            if self.ready_file.exists():
+                return
+            assert running, f"{self.kind} ended at once:\n{tail(self.log, 30)}"
             assert time.monotonic() < deadline, f"{self.kind} is not ready:\n{tail(self.log, 30)}"
             await asyncio.sleep(0.02)
 

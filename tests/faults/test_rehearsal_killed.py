@@ -8,7 +8,8 @@ import pytest
 from temporalio.client import Client
 
 from contracts.base import REHEARSAL_QUEUE, task_queue
-from tests.faults.processes import Nursery, Victim, alive
+from tests.faults.processes import Nursery, Victim
+from tests.support.children import alive
 from tests.support.rehearsals import rehearsing, script_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]

@@ -24,7 +24,8 @@ from domain.vetting import ChecklistItem
 from engine import processes
 from engine.papers import paper
 from engine.visitors import Entrance, Refusal, Visitor, entrance
-from tests.faults.processes import START_SECONDS, Nursery, Victim, alive
+from tests.faults.processes import START_SECONDS, Nursery, Victim
+from tests.support.children import alive
 from tests.support.postgres import DURABLE, Postgres
 from tests.support.temporal import PrivateTemporal
 

@@ -18,6 +18,7 @@ def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
+        # Not FileNotFoundError alone: one that ends while its file is being read gives ESRCH.
         return False
 
 
