@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.dependencies import ObjectId, PartsDep
 from api.idempotency import exempt
-from api.pages import stages
+from api.pages import probation_plots, stages
 from api.pages.forms import Form, checked, seen, told, typed
 from api.pages.rendering import page
 from api.pagination import PagingDep
@@ -110,7 +110,7 @@ def _status_page(
         entries=entries,
         asked=asked(whole, entries),
         line=stages.line(whole),
-        weeks=stages.weeks(whole),
+        plots=probation_plots.plots(whole),
         form=form,
         once=new_id(),
     )

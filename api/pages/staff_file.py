@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.pages import staff_plots, stages
+from api.pages import probation_plots, stages
 from api.pages.forms import Form
 from api.pages.rendering import page
 from api.parts import Parts
@@ -19,10 +19,9 @@ from api.services import applications as reading
 from api.services import desk
 from api.services.vetting import LEADS
 from contracts.base import application_process_id
-from db.repositories import people, policies, review_desk
+from db.repositories import people, review_desk
 from domain.ids import new_id
 from domain.people import ConflictKind, Role
-from domain.policy import ProbationPolicy
 from domain.vetting import REVIEW_REASONS, ChecklistItem, ReasonCode, Stage
 from domain.vetting.desk import ViolationKind
 from domain.vetting.terms import REVIEW_STAGES
@@ -44,14 +43,12 @@ class File:
     holder: str | None
     conflict: ConflictKind | None
     has_decided: bool
-    rules: ProbationPolicy | None
 
 
 def read(conn: Connection, application_id: str, actor: Actor) -> File:
     """Read it. Raises ``Problem``, also for somebody's own application."""
     row = desk.not_own(conn, actor, application_id)
     holder = people.get(conn, row.claimed_by) if row.claimed_by else None
-    version = policies.VETTING.get(conn, row.policy_version) if row.policy_version else None
     return File(
         whole=reading.whole(conn, application_id, actor),
         entries=reading.timeline(conn, application_id, actor),
@@ -61,7 +58,6 @@ def read(conn: Connection, application_id: str, actor: Actor) -> File:
         holder=holder.display_name if holder else None,
         conflict=people.conflict_between(conn, actor.person_id, row.person_id),
         has_decided=review_desk.has_decided(conn, application_id, actor.person_id),
-        rules=version.policy.probation if version else None,
     )
 
 
@@ -124,7 +120,7 @@ async def show(
         a=file.whole,
         entries=file.entries,
         line=stages.line(file.whole),
-        plots=staff_plots.plots(file.whole, file.rules),
+        plots=probation_plots.plots(file.whole),
         due=due(file.whole.stage),
         hindrance=hindrance(file, actor),
         held_by_other=_held_by_other(file.whole, actor),

@@ -1,8 +1,8 @@
-"""Where an application stands, as pictures need it: the line of stages, and probation week by week."""
+"""Where an application stands, as a picture needs it: the line of stages."""
 
 from dataclasses import dataclass
 
-from api.schemas.applications import ApplicationOut, WeekOut
+from api.schemas.applications import ApplicationOut
 from domain.vetting import Status
 
 NAMES = ("credential_review", "member_vote", "probation", "certified")
@@ -43,46 +43,3 @@ def line(application: ApplicationOut) -> list[Step]:
         Step(name, "done" if index < at else here if index == at else "ahead")
         for index, name in enumerate(NAMES)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A week of probation in the chart: posts, and where its bar stands (pixels of the drawing)."""
-
-    week: WeekOut
-    x: float
-    y: float
-    height: float
-
-
-WIDTH, HEIGHT = 560, 140
-
-
-@dataclass(frozen=True, slots=True)
-class Weeks:
-    """The bars of all evaluated weeks and the scale they were drawn to (posts).
-
-    ``asked_y`` is the height of the line of posts that the policy asks for.
-    """
-
-    bars: list[Bar]
-    most: int
-    bar_width: float
-    asked_y: float = 0.0
-
-
-def weeks(application: ApplicationOut) -> Weeks:
-    """Return the weekly posts of the current period of probation as bars; none before the first week."""
-    probation = application.probation
-    if probation is None or not probation.evaluations:
-        return Weeks([], 0, 0.0)
-    period = max(week.period for week in probation.evaluations)
-    shown = [week for week in probation.evaluations if week.period == period]
-    most = max(4, probation.posts_a_week, *(week.figures.posts for week in shown))
-    slot = WIDTH / max(8, len(shown))
-    bars = []
-    for index, week in enumerate(shown):
-        height = HEIGHT * week.figures.posts / most
-        bars.append(Bar(week, round(index * slot + 6, 1), round(HEIGHT - height, 1), round(height, 1)))
-    asked_y = round(HEIGHT - HEIGHT * probation.posts_a_week / most, 1)
-    return Weeks(bars, most, round(slot - 12, 1), asked_y)

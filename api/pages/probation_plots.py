@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.schemas.applications import ApplicationOut, WeekOut
-from domain.policy import ProbationPolicy
-from domain.probation import Figures
+from domain.probation import Figures, Target
 
 WIDTH: Final = 560
 HEIGHT: Final = 110
@@ -43,17 +42,19 @@ class Plot:
         return sum(bar.missed for bar in self.bars)
 
 
-def plots(application: ApplicationOut, rules: ProbationPolicy | None) -> list[Plot]:
+def plots(application: ApplicationOut) -> list[Plot]:
     """Return posts, answers and ratings of the present period's evaluated weeks; none before the first."""
     probation = application.probation
-    if probation is None or rules is None or not probation.evaluations:
+    if probation is None or not probation.evaluations:
         return []
     period = max(week.period for week in probation.evaluations)
     weeks = [week for week in probation.evaluations if week.period == period]
+    needed = {target.target: target.needed for target in probation.targets}
+    posts = probation.posts_a_week
     return [
-        _plot("posts", weeks, lambda f: float(f.posts), rules.posts_a_week, 2.0 * max(2, rules.posts_a_week)),
-        _plot("answers", weeks, _answered, rules.answered_share, 1.0, share=True),
-        _plot("rating", weeks, _rated, rules.rating_minimum, 5.0),
+        _plot("posts", weeks, lambda f: float(f.posts), posts, 2.0 * max(2, posts)),
+        _plot("answers", weeks, _answered, needed[Target.ANSWERS], 1.0, share=True),
+        _plot("rating", weeks, _rated, needed[Target.RATING], 5.0),
     ]
 
 
