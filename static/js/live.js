@@ -2,6 +2,7 @@
 const live = document.getElementById("live");
 const announcement = document.getElementById("announcement");
 const behind = document.getElementById("behind");
+const stale = document.getElementById("stale");
 
 // What somebody is writing or has chosen must not be taken away, nor the place of the keyboard.
 const touched = new WeakSet();
@@ -31,15 +32,46 @@ function replace(part, fresh) {
   return true;
 }
 
-async function renew() {
+async function fetchAnew() {
   const answer = await fetch(live.dataset.page || location.pathname, { headers: { Accept: "text/html" } });
-  if (!answer.ok || answer.redirected) return;
+  if (!answer.ok || answer.redirected) throw new Error(`the page answers ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const parts = [live, ...document.querySelectorAll("[data-live]")];
   const kept = parts.filter((part) => !replace(part, page.getElementById(part.id)));
   if (behind) behind.hidden = kept.length === 0;
   announcement.textContent = announcement.dataset.text;
   document.dispatchEvent(new Event("renewed"));
+}
+
+const FIRST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 60_000;
+let pause = FIRST_PAUSE_MS;
+let timer = 0;
+let running = false;
+let again = false;
+
+// One at a time, and once more for what changed meanwhile. What failed is told and tried again.
+async function renew() {
+  again = true;
+  if (running) return;
+  clearTimeout(timer);
+  running = true;
+  live.setAttribute("aria-busy", "true");
+  try {
+    while (again) {
+      again = false;
+      await fetchAnew();
+    }
+    stale.hidden = true;
+    pause = FIRST_PAUSE_MS;
+  } catch {
+    stale.hidden = false;
+    timer = setTimeout(renew, pause);
+    pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+  } finally {
+    running = false;
+    live.removeAttribute("aria-busy");
+  }
 }
 
 if (live && live.dataset.events) {

@@ -1,9 +1,13 @@
 """A status page that stands open: it changes by itself, and tells those who cannot see it."""
 
+import asyncio
+from functools import partial
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import NewCase, Window
+from tests.support.vetting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,3 +43,62 @@ async def test_what_somebody_is_writing_is_left_alone(open_window: Window, new_c
         await case.to_deadline()
         await expect(page.locator("[aria-live=polite]")).to_have_text(applicant.t("page.application.changed"))
         await expect(page.locator("#reason")).to_have_value("我还没写完")
+
+
+async def test_a_renewal_that_takes_long_is_seen_and_one_that_fails_is_made_again(
+    open_window: Window, new_case: NewCase
+) -> None:
+    case = await (await new_case()).submit()
+    async with open_window() as applicant:
+        page = applicant.page
+        await applicant.be(case.key)
+        await applicant.go(case.path)
+        seen = asyncio.Event()
+
+        async def fail(route: Route) -> None:
+            await seen.wait()
+            await route.abort()
+
+        await page.route(f"**{case.path}", fail, times=1)
+        await case.review("request_changes", "reviewer1", reasons=["unreadable_document"], note="看不清。")
+        await expect(page.locator("#live")).to_have_attribute("aria-busy", "true")
+        await until(partial(_bar_is_seen, page))
+        await expect(page.locator("#stale")).to_be_hidden()
+        seen.set()
+        await expect(page.locator("#stale")).to_be_visible()
+        await applicant.says("看不清。")
+        await expect(page.locator("#stale")).to_be_hidden()
+        await expect(page.locator("#live[aria-busy]")).to_have_count(0)
+        # The browser writes down that the first answer never came.
+        applicant.complaints.clear()
+
+
+async def _bar_is_seen(page: Page) -> bool:
+    return bool(await page.evaluate("() => getComputedStyle(document.body, '::before').opacity === '1'"))
+
+
+async def test_a_frame_says_that_its_pages_load_until_they_are_there(
+    open_window: Window, new_case: NewCase
+) -> None:
+    case = await (await new_case()).submit()
+    async with open_window() as reviewer:
+        page = reviewer.page
+        seen = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await seen.wait()
+            await route.continue_()
+
+        await page.route("**/pages", hold)
+        await reviewer.be("reviewer3")
+        await page.goto(f"{reviewer.base}/staff{case.path}", wait_until="domcontentloaded")
+        frame = page.locator("iframe.viewer").first
+        await frame.scroll_into_view_if_needed()
+        await expect(page.locator(".waiting").first).to_have_text(reviewer.t("page.loading"))
+        await expect(page.locator(".waiting").first).to_have_css("opacity", "1")
+        seen.set()
+        await expect(frame.content_frame.get_by_role("img").first).to_be_visible()
+        assert await frame.evaluate(
+            "(frame) => { const box = frame.getBoundingClientRect();"
+            " return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === frame; }"
+        )
