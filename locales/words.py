@@ -24,10 +24,12 @@ from domain.vetting import (
     WaitingOn,
 )
 from domain.vetting.desk import Verdict, ViolationKind
+from domain.vetting.standing import Standing
 from locales.catalogue import translate
 
 FAMILIES: dict[str, type[StrEnum]] = {
     "status": Status,
+    "standing": Standing,
     "stage": Stage,
     "waiting_on": WaitingOn,
     "if_nothing": IfNothing,

@@ -1,6 +1,7 @@
-"""The page of a certificate: to look at, to prove by its code, to print, and for its member to hide."""
+"""My certifications and certificates, and the page of one: to prove by its code, to print, to hide."""
 
 from fastapi import APIRouter
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,12 +12,28 @@ from api.pages.pictures.qr import svg
 from api.pages.rendering import page
 from api.pages.visitors import visitor
 from api.routes.certificates import CertificateCode, Reader
+from api.schemas.certificates import CertificateOut, CertificationOut
 from api.security import allow
 from api.services import certificates as service
+from api.services import certifications
+from db.repositories import certificates
 
 router = APIRouter(prefix="/certificates")
 
 _HEADERS = {"X-Robots-Tag": "noindex"}
+
+
+@router.get("")
+async def mine(request: Request, actor: Reader, parts: PartsDep) -> Response:
+    """Show what I was and am as a leader, and the certificates of the campaigns that I completed."""
+
+    def read(conn: Connection) -> tuple[list[CertificationOut], list[CertificateOut]]:
+        own = certificates.of_person(conn, actor.person_id)
+        url = parts.settings.public_url
+        return certifications.of_person(conn, actor.person_id), [service.out(one, url) for one in own]
+
+    led, completed = await parts.db.read(read)
+    return page(request, "certificates", actor, led=led, completed=completed)
 
 
 @router.get("/{code}", dependencies=[allow.anyone])

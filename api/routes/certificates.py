@@ -1,4 +1,4 @@
-"""Certificates: proving one by its code, my own ones, hiding one."""
+"""Certificates: proving one by its code, my own ones, hiding one; and my certifications as a leader."""
 
 from typing import Annotated
 
@@ -11,10 +11,16 @@ from api.dependencies import DatabaseDep, SettingsDep
 from api.idempotency import Answer, OnceDep
 from api.pages.visitors import visitor
 from api.paths import PREFIX
-from api.schemas.certificates import CertificateChanges, CertificateOut, CertificatesOut
+from api.schemas.certificates import (
+    CertificateChanges,
+    CertificateOut,
+    CertificatesOut,
+    CertificationsOut,
+)
 from api.security import allow
 from api.security.gate import Actor
 from api.services import certificates as service
+from api.services import certifications
 from db.repositories import certificates
 
 router = APIRouter(prefix=PREFIX, tags=["certificates"])
@@ -36,6 +42,13 @@ async def mine(actor: Reader, db: DatabaseDep, settings: SettingsDep) -> Certifi
     """Return the certificates of whoever asks, newest first."""
     found = await db.read(lambda conn: certificates.of_person(conn, actor.person_id))
     return CertificatesOut(items=[service.out(one, settings.public_url) for one in found])
+
+
+@router.get("/me/certifications", summary="My certifications")
+async def certified(actor: Reader, db: DatabaseDep) -> CertificationsOut:
+    """Return what I was and am as a leader, since when, until when and why it ended, newest first."""
+    found = await db.read(lambda conn: certifications.of_person(conn, actor.person_id))
+    return CertificationsOut(items=found)
 
 
 @router.patch("/certificates/{code}", summary="Hide or show my certificate", response_model=CertificateOut)

@@ -101,6 +101,11 @@ async def test_a_member_finds_it(api: Api) -> None:
     campaign = await certified(api, ann.id)
     assert f'href="/certificates/{CODE}"' in await look(client, f"/campaigns/{campaign.id}/me")
     assert [one["code"] for one in await mine(ann)] == [CODE]
+    page = await look(client, "/certificates")
+    assert f'href="/certificates/{CODE}"' in page
+    assert en("page.certificates.never_led") in page
+    await client.post(f"{SITE}/certificates/{CODE}", data={"hidden": "yes"})
+    assert en("page.certificates.hidden") in await look(client, "/certificates")
     other = await api.user("bob", Role.LEADER)
     assert await mine(other) == []
     without = await certified(api, other.id, None)

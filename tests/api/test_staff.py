@@ -426,6 +426,16 @@ async def test_the_whole_way_to_a_certified_leader(api: Api) -> None:
     assert set(leaders[0]) <= {"person_id", "display_name", "topics", "since", "tier"}
     assert (await desk.shown())["claims"][0]["verified_at"] is not None
     problem(await desk.lin.post("/applications", {}), 409, "already_leader")
+    led, tried = (await desk.lin.get("/me/certifications")).json()["items"]
+    assert (led["standing"], led["tier"], led["until"]) == ("certified", "certified", None)
+    assert led["topics"] == [{"scope": "cooking", "expires_on": None, "holds": True}]
+    assert (tried["standing"], tried["until"], tried["ended_by"]) == (
+        "provisional",
+        led["since"],
+        "certified",
+    )
+    assert {led["application_id"], tried["application_id"]} == {desk.id}
+    assert (await desk.ann.get("/me/certifications")).json()["items"] == []
 
 
 async def test_a_confirmed_violation_ends_probation_early(api: Api) -> None:

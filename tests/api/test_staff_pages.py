@@ -214,7 +214,11 @@ async def test_probation_violations_and_the_decision(api: Api) -> None:
     assert "the dashed line is the target of 2" in text
     assert "Missed in 2 of 2 weeks" in text
     assert "0 of 10 ratings" in text
-    assert "0 of 10 ratings" in await look(desk.lin, f"/applications/{desk.id}")
+    own = await look(desk.lin, f"/applications/{desk.id}")
+    assert "0 of 10 ratings" in own
+    assert own.count('class="chart"') == text.count('class="chart"') == 3
+    assert "Missed in 2 of 2 weeks" in own
+    assert "provisional leader" in await look(desk.lin, "/certificates")
     report = {"verdict": "reported", "kind": "plagiarism", "note": "Copied."}
     future = await send(desk.ann, at(desk, "violations"), **report, occurred_at="2199-01-01T00:00")
     assert future.status_code == 422
@@ -233,6 +237,9 @@ async def test_probation_violations_and_the_decision(api: Api) -> None:
     assert re.search(r'value="pass"[^>]* checked', unexplained.text)
     done(await send(desk.bob, at(desk, "probation-decision"), decision="fail"), "decided_probation")
     assert (await desk.shown())["status"] == "ordinary_creator"
+    ended = await look(desk.lin, "/certificates")
+    assert f'href="/applications/{desk.id}"' in ended
+    assert "A violation during the probation was confirmed" in ended
 
 
 async def test_a_pdf_is_shown_as_pictures_of_its_pages(api: Api) -> None:
