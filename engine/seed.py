@@ -19,6 +19,7 @@ from contracts.contributions import ContributionIn
 from db.database import Database
 from db.errors import DatabaseUnavailable
 from db.repositories import campaigns, contributions, people
+from db.repositories.policies import VETTING
 from domain.campaigns.terms import Status as CampaignStatus
 from domain.contributions import ContributionKind
 from domain.people import normalise_email
@@ -26,12 +27,13 @@ from engine.cache import Report
 from engine.errors import EngineError
 from engine.seed_campaigns import JOINABLE, MIDDLE_DAY, PAST, RUNNING, tell_campaigns
 from engine.seed_people import ADMIN, BRIDGE, EVERYBODY, MEMBERS, Someone
-from engine.seed_stories import STORIES, Story, Teller, is_told
+from engine.seed_stories import NONCE, STORIES, Story, Teller, is_told
 from engine.visitors import Entrance, Refusal, entrance
 from settings import load_settings
 
 SOURCE: Final = "demo-forum"
 BRIDGE_TOKEN: Final = "forum bridge"
+POLICY_NOTE: Final = "外地的证书两周常常寄不到，补材料放宽到三周；审核员提前一天提醒，不让申请人多等。"
 _LAST: Final = (
     (JOINABLE, CampaignStatus.ENROLLING, 0),
     (RUNNING, CampaignStatus.RUNNING, MIDDLE_DAY),
@@ -64,7 +66,7 @@ async def seed_demo(
     """
     added = await db.write(lambda conn: populate(conn, datetime.now(UTC)))
     untold = await db.read(_untold)
-    if not untold and await db.read(_campaigns_are_told):
+    if not untold and await db.read(_campaigns_are_told) and await db.read(_policy_is_told):
         return Seeded(added, ())
     report(f"{len(EVERYBODY)} fictional people; telling {len(untold)} stories")
     async with entrance(base_url, transport) as door:
@@ -76,7 +78,7 @@ async def seed_demo(
         except httpx2.TransportError as error:
             raise EngineError(f"Kameng does not answer at {base_url}; is it running?") from error
         _raise_first(results)
-        await _tell_campaigns(door, db)
+        await _tell_the_rest(door, db)
     return Seeded(added, tuple(story.key for story in untold))
 
 
@@ -86,6 +88,22 @@ def _raise_first(results: Iterable[object]) -> None:
             raise EngineError("Kameng stopped answering while the community was put in") from result
         if isinstance(result, BaseException):
             raise result
+
+
+def _policy_is_told(conn: Connection) -> bool:
+    return VETTING.current(conn).version > 1
+
+
+async def _change_policy(teller: Teller) -> None:
+    """Write the policy's second version."""
+    if await teller.db.read(_policy_is_told):
+        return
+    admin = await teller.person(ADMIN)
+    current = await admin.get("/policies/vetting")
+    review = {"reminder_after_days": 2, "changes_window_days": 21, "changes_reminder_days": [7, 18]}
+    body = current["body"] | {"review": current["body"]["review"] | review}
+    given = {"expected_version": current["version"], "body": body, "note": POLICY_NOTE}
+    await admin.ask("PUT", "/policies/vetting", f"{NONCE}-policy", json=given)
 
 
 def _untold(conn: Connection) -> list[Story]:
@@ -99,11 +117,13 @@ async def _tell(teller: Teller, story: Story) -> None:
         raise EngineError(f"the story of «{story.key}» went otherwise: {refusal}") from refusal
 
 
-async def _tell_campaigns(door: Entrance, db: Database) -> None:
+async def _tell_the_rest(door: Entrance, db: Database) -> None:
+    """Tell what comes after the applications, which keep the policy that they began with."""
     try:
+        await _change_policy(Teller(door, db))
         await tell_campaigns(door, db)
     except Refusal as refusal:
-        raise EngineError(f"a campaign went otherwise: {refusal}") from refusal
+        raise EngineError(f"the policy or a campaign went otherwise: {refusal}") from refusal
     except httpx2.TransportError as error:
         raise EngineError("Kameng stopped answering while campaigns were put in") from error
 

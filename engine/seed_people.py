@@ -66,6 +66,7 @@ APPLICANTS: Final = (
     Someone("unheard", "示例·温言", CHINESE, days=240),
     Someone("reported", "Demo Hugo Penn", ENGLISH, "America/Denver", days=270, circles=("厨房实验室",)),
     Someone("prolonged", "示例·江汀", CHINESE, days=25, circles=("慢跑圈",)),
+    Someone("overturned", "Demo Lena Marsh", ENGLISH, "Europe/Lisbon", days=25, circles=("数据小组",)),
 )
 
 _CHINESE_NAMES: Final = (
@@ -159,6 +160,15 @@ PROFILES: Final = {
         ("散步", "观察"),
         "散步",
         "示例向导协会",
+    ),
+    "overturned": Profile(
+        "Letters by hand",
+        "Sorted the post of an island that is on no map, and answered the letters without a sender.",
+        "I want to lead thirty days of short letters: one a day to somebody who did not expect it, a shelf "
+        "for the answers that come, and a reply from me to everybody who has nobody to write to.",
+        ("writing", "kindness"),
+        "letter writing",
+        "Post Office of Nowhere",
     ),
     "judged": Profile(
         "和孩子一起读诗",

@@ -135,6 +135,19 @@ class Teller:
                 f"/applications/{application['id']}/appeal", {"reason": reason}, key=f"{NONCE}-appeal"
             )
 
+    async def judge(self, application: dict[str, Any], decision: str, note: str) -> None:
+        """Have somebody who did not decide before judge the appeal, unless that has happened."""
+        if await self.happened(application, "appealed") and not (
+            await self.happened(application, "appeal_upheld")
+            + await self.happened(application, "appeal_overturned")
+        ):
+            other = await self.person("reviewer2")
+            await other.post(
+                f"/applications/{application['id']}/appeal-decision",
+                {"decision": decision, "note": note},
+                key=f"{NONCE}-{application['id']}",
+            )
+
     async def live(self, key: str, days: float, *, well: bool = True) -> dict[str, Any]:
         """Spend ``days`` of probation, with what the leader does meanwhile; ``well`` meets every target."""
         application = await self.pass_vote(key)
@@ -250,7 +263,10 @@ async def _creator(teller: Teller, key: str) -> None:
 
 
 async def _halfway(teller: Teller, key: str) -> None:
-    await teller.review(key, "approve", "reviewer1")
+    application = await teller.review(key, "approve", "reviewer1")
+    if application["stage"] == "second_review" and not await teller.happened(application, "claimed"):
+        second = await teller.person("reviewer3")
+        await second.post(f"/applications/{application['id']}/claim", key=f"{NONCE}-{application['id']}")
 
 
 async def _disputed(teller: Teller, key: str) -> None:
@@ -280,14 +296,20 @@ async def _upheld(teller: Teller, key: str) -> None:
     note = "夜拍小组的证明没有写明您的名字，夜景样本也只有两张。"
     application = await teller.review(key, "reject", "reviewer1", "reviewer3", reasons=reasons, note=note)
     await teller.appeal(application, key, "证明是小组统一开的，名字在背面，请再看一次。")
-    if await teller.happened(application, "appealed") > await teller.happened(application, "appeal_upheld"):
-        other = await teller.person("reviewer2")
-        note = "背面没有名字，样本也没有补。冷静期过后欢迎再来。"
-        await other.post(
-            f"/applications/{application['id']}/appeal-decision",
-            {"decision": "uphold", "note": note},
-            key=f"{NONCE}-{application['id']}",
-        )
+    await teller.judge(application, "uphold", "背面没有名字，样本也没有补。冷静期过后欢迎再来。")
+
+
+async def _overturned(teller: Teller, key: str) -> None:
+    note = "The sample is one page; nothing in it shows how a circle would be led."
+    application = await teller.review(
+        key, "reject", "reviewer1", "reviewer3", reasons=["content_sample_weak"], note=note
+    )
+    await teller.appeal(
+        application, key, "The other eleven pages are in the second document, behind the letter."
+    )
+    await teller.judge(
+        application, "overturn", "They are, and they answer the question. Please look at them anew."
+    )
 
 
 async def _extended(teller: Teller, key: str) -> None:
@@ -347,9 +369,10 @@ STORIES: Final = (
     Story("upheld", _upheld, "appeal_upheld"),
     Story("expired", _expired, "expired"),
     Story("disputed", _disputed, "review_reject"),
-    Story("halfway", _halfway, "review_approve"),
+    Story("halfway", _halfway, "claimed"),
     Story("withdrawn", _withdrawn, "withdrawn"),
     Story("prolonged", _prolonged, "probation_extended"),
+    Story("overturned", _overturned, "appeal_overturned"),
 )
 
 

@@ -17,7 +17,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 SUBMITTED = [someone.key for someone in APPLICANTS if someone.key not in ("drafting", "changing")]
-DECIDES = {"disputed": "lead", "reported": "moderator", "waiting": "reviewer3", "leader1": "admin"}
+DECIDES = {
+    "disputed": "lead",
+    "reported": "moderator",
+    "waiting": "reviewer3",
+    "leader1": "admin",
+    # He holds it: others are told so, and by whom.
+    "halfway": "reviewer3",
+}
 STEPS = ("profile", "statement", "credentials", "documents", "check")
 
 
@@ -77,6 +84,18 @@ async def test_pages_of_voters(open_window: Window, database: Database) -> None:
         assert not found, "\n".join(found)
 
 
+async def test_pages_of_ones_certificates(open_window: Window, database: Database) -> None:
+    async with open_window() as guest:
+        for key in ("leader1", "creator", "prolonged", "member17"):
+            await guest.be(key)
+            await both_languages(guest, ["/certificates"])
+        await guest.be("creator")
+        await guest.go("/certificates")
+        await guest.says(guest.word("reason", "targets_missed"))
+        await guest.follow(guest.page.locator("main a[href^='/applications/0']").first)
+        assert guest.page.url.endswith(await application_of(database, "creator"))
+
+
 async def test_how_applications_ended_is_told(open_window: Window, database: Database) -> None:
     ends = {"withdrawn": "withdrawn", "expired": "expired", "upheld": "rejected"}
     async with open_window() as guest:
@@ -89,11 +108,17 @@ async def test_how_applications_ended_is_told(open_window: Window, database: Dat
         await guest.says(guest.word("reason", "no_quorum"))
 
 
-async def test_the_desk(open_window: Window) -> None:
+async def test_the_desk(open_window: Window, database: Database) -> None:
     async with open_window() as guest:
         await guest.be("lead")
         queues = [f"/staff?kind={queue.value}" for queue in Queue]
         await both_languages(guest, ["/staff", "/staff?show=mine&q=nobody-at-all", "/staff/policy", *queues])
+        await guest.go("/staff/policy")
+        assert await guest.page.locator("#version-2 li:has(del):has(ins)").count() == 3
+        await guest.be("reviewer4")
+        await guest.go(f"/staff/applications/{await application_of(database, 'halfway')}")
+        await guest.says("示例·沈苇")
+        assert await faults(guest, axe=False) == []
 
 
 @pytest.mark.parametrize("keys", list(chunked(SUBMITTED, 4)), ids="-".join)

@@ -14,6 +14,7 @@ from api.app import create_app
 from contracts.base import CAMPAIGN_QUEUE, VETTING_QUEUE, task_queue
 from db.database import Database
 from db.repositories import people
+from db.repositories.policies import VETTING
 from db.tables.base import metadata
 from db.tables.campaigns import campaign_reports, campaigns
 from db.tables.mail import mails
@@ -48,6 +49,7 @@ STATES = {
     "unheard": ("rejected", "appeal_window"),
     "reported": ("probation", "probation_decision"),
     "prolonged": ("probation", "probation_extended"),
+    "overturned": ("credential_review", "first_review"),
 }
 CAMPAIGNS = {
     "check_in_challenge": ("running", MIDDLE_DAY),
@@ -87,6 +89,29 @@ class Place:
         )
         rows = await self.db.read(lambda conn: conn.execute(statement).all())
         return {row.email.partition("@")[0]: (row.status, row.stage) for row in rows}
+
+    async def held(self) -> dict[str, str]:
+        """Return who holds an application, by its applicant; both as local parts of their addresses."""
+        holder = people_table.alias()
+        statement = (
+            select(people_table.c.email, holder.c.email.label("holder"))
+            .join(applications, applications.c.person_id == people_table.c.id)
+            .join(holder, holder.c.id == applications.c.claimed_by)
+        )
+        rows = await self.db.read(lambda conn: conn.execute(statement).all())
+        return {row.email.partition("@")[0]: row.holder.partition("@")[0] for row in rows}
+
+    async def judged_appeals(self) -> dict[str, str]:
+        """Return how appeals were decided, by the local part of the applicant's address."""
+        entry = timeline_entries.c
+        statement = (
+            select(people_table.c.email, entry.code)
+            .join(applications, applications.c.person_id == people_table.c.id)
+            .join(timeline_entries, entry.process_id == "application/" + applications.c.id)
+            .where(entry.code.in_(["appeal_upheld", "appeal_overturned"]))
+        )
+        rows = await self.db.read(lambda conn: conn.execute(statement).all())
+        return {row.email.partition("@")[0]: row.code for row in rows}
 
     async def campaigns(self) -> dict[str, tuple[str, int]]:
         """Return status and day of every campaign, by its template."""
@@ -132,6 +157,9 @@ async def test_every_interesting_state_is_there_once(place: Place) -> None:
     assert first.people == len(EVERYBODY)
     assert await place.states() == STATES
     assert await place.campaigns() == CAMPAIGNS
+    assert await place.held() == {"halfway": "reviewer3"}
+    assert await place.judged_appeals() == {"upheld": "appeal_upheld", "overturned": "appeal_overturned"}
+    await _the_policy_changed_once_the_stories_had_begun(place.db)
     report = (await place.db.read(lambda conn: conn.execute(select(campaign_reports)).one())).figures
     # Its days were skipped: who came in them, and what was passed on, counts as of them all the same.
     assert report["new_members"]["during"] == len(NEWCOMERS)
@@ -141,6 +169,15 @@ async def test_every_interesting_state_is_there_once(place: Place) -> None:
     assert again == (0, ())
     assert await place.counts() == before
     assert await _mails_twice(place.db) == []
+
+
+async def _the_policy_changed_once_the_stories_had_begun(db: Database) -> None:
+    newest, first = await db.read(VETTING.history)
+    assert newest.policy.review != first.policy.review
+    assert newest.note
+    assert newest.created_by
+    taken = await db.read(lambda conn: conn.execute(select(applications.c.policy_version)).scalars().all())
+    assert set(taken) - {None} == {first.version}
 
 
 def test_applications_are_seen_in_every_stage() -> None:
