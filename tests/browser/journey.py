@@ -44,20 +44,35 @@ TEXTS = {
 }
 
 
+OTHER = {"zh-CN": "en", "en": "zh-CN"}
+
+
 @dataclass
 class Journey:
-    """One application on its way; everybody in it has a browser window."""
+    """One application on its way; everybody in it has a browser window.
+
+    Where it ``alternates``, the applicant goes over to the other language after each step.
+    """
 
     applicant: Guest
     db: Database
     key: str
     name: str
+    alternates: bool = False
     path: str = ""
+    languages: list[str] = field(default_factory=list)
     receipts: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
 
     @property
     def email(self) -> str:
         return f"{self.key}@{HOST}"
+
+    async def turn(self) -> None:
+        """Note the language that a step was made in, and choose the one for the next."""
+        self.languages.append(await self.applicant.language())
+        if self.alternates:
+            await self.applicant.read_in(OTHER[self.applicant.locale])
 
     async def arrive(self) -> None:
         """Sign up, and take a name."""
@@ -75,16 +90,18 @@ class Journey:
         await guest.press("page.front.apply")
         await guest.press("page.apply.begin")
         self.path = page.url.removeprefix(guest.base).removesuffix("/edit/profile")
-        texts = TEXTS[guest.locale]
+        texts = self.texts = TEXTS[guest.locale]
         for step in (("headline", "bio", "tags", "links"), ("statement",)):
             for name in step:
                 await page.fill(f"#{name}", texts[name])
             await guest.press("page.wizard.next")
+            await self.turn()
         await page.fill("#scope-0", texts["scope"])
         await page.fill("#issuer-0", texts["issuer"])
         await guest.press("page.wizard.next")
         for kind in ("identity", "credential"):
             await self.upload(kind)
+            await self.turn()
         await guest.go(f"{self.path}/edit/credentials")
         await page.check("input[name=proof] >> nth=0")
         await guest.press("page.wizard.next")
@@ -182,9 +199,7 @@ class Journey:
         await guest.go(self.path)
         await guest.says(guest.word("status", "certified"))
         await guest.go("/")
-        await expect(guest.page.locator(".card", has_text=self.name)).to_contain_text(
-            TEXTS[guest.locale]["scope"]
-        )
+        await expect(guest.page.locator(".card", has_text=self.name)).to_contain_text(self.texts["scope"])
 
     async def value(self, column: str) -> Any:
         """Return a column of the application's row."""
@@ -196,13 +211,16 @@ class Journey:
     async def whole_way(self, other: Guest, reviewers: Sequence[str], voters: Sequence[str]) -> None:
         """Go the whole way; ``other`` is the window that everybody but the applicant comes to in turn."""
         await self.arrive()
+        await self.turn()
         await self.fill_in()
         await self.submit()
+        await self.turn()
         for key in reviewers[:2]:
             await self.review(other, key)
         for key in voters:
             await self.vote(other, key, "yes")
         await self.to_deadline()
+        await self.turn()
         await self.check_receipt(other, voters[-1])
         await self.live_through_probation()
         await self.confirm_probation(other, reviewers[0])
