@@ -47,7 +47,12 @@ async def front(request: Request, parts: PartsDep) -> Response:
         own = mine(conn, actor.person_id).items if actor is not None else []
         known = {one.id for one in own}
         others = [one for group in groups.values() for one in group if one.id not in known]
-        return _Front(own, others, _open_ballots(conn, actor), leaders.certified(conn, None, _SHOWN))
+        return _Front(
+            own,
+            others,
+            _open_ballots(conn, actor),
+            [leaders.out(one) for one in leaders.certified(conn, None, _SHOWN)],
+        )
 
     found = await parts.db.read(read)
     return page(request, "front", actor, **found._asdict())
@@ -72,7 +77,8 @@ async def all_leaders(request: Request, parts: PartsDep, paging: PagingDep) -> R
     """Show the certified leaders and the topics in which their credentials hold today."""
     found = await parts.db.read(lambda conn: leaders.certified(conn, paging.after, paging.fetch))
     shown, cursor = paging.cut(found, leaders.place_of)
-    return page(request, "leaders", await visitor(request), leaders=shown, cursor=cursor)
+    told = [leaders.out(one) for one in shown]
+    return page(request, "leaders", await visitor(request), leaders=told, cursor=cursor)
 
 
 @router.post("/language", openapi_extra=exempt("it stays chosen"))

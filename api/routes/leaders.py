@@ -17,4 +17,4 @@ async def listed(db: DatabaseDep, paging: PagingDep) -> Page[LeaderOut]:
     """Return the certified leaders and the topics in which their credentials hold today."""
     found = await db.read(lambda conn: leaders.certified(conn, paging.after, paging.fetch))
     shown, cursor = paging.cut(found, leaders.place_of)
-    return Page(items=shown, next_cursor=cursor)
+    return Page(items=[leaders.out(one) for one in shown], next_cursor=cursor)

@@ -1,6 +1,6 @@
 """Certified leaders as everybody sees them: by topics that hold today, not by followers."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,26 +12,31 @@ from db.repositories.review_desk import Leader, LeaderPlace
 from domain.credentials import CredentialClaim, active_topics
 
 
-def certified(conn: Connection, after: list[Any] | None, limit: int) -> list[LeaderOut]:
+def certified(conn: Connection, after: list[Any] | None, limit: int) -> list[Leader]:
     """Read up to ``limit`` leaders, the newest first, from after the place that a cursor holds."""
     place = None if after is None else LeaderPlace(datetime.fromisoformat(after[0]), str(after[1]))
-    return [_leader(row) for row in review_desk.certified_leaders(conn, place, limit)]
+    return review_desk.certified_leaders(conn, place, limit)
 
 
-def place_of(leader: LeaderOut) -> list[str]:
+def place_of(leader: Leader) -> list[str]:
     """Return the place of a leader in the list, as a cursor holds it."""
     return [leader.since.isoformat(), leader.person_id]
 
 
-def _leader(row: Leader) -> LeaderOut:
+def out(leader: Leader) -> LeaderOut:
+    """Return a leader as everybody is told of one.
+
+    Leaders of many processes stand in one list, so ``since`` is of everybody's calendar: of a process whose
+    clock was moved on for trying out, the moment at which it was certified, not the day that it took it for.
+    """
     claims = [
         CredentialClaim(id=claim.id, scope=claim.scope, issuer=claim.issuer, expires_on=claim.expires_on)
-        for claim in row.claims
+        for claim in leader.claims
     ]
     return LeaderOut(
-        person_id=row.person_id,
-        display_name=row.display_name,
-        topics=list(active_topics(claims, process_now(row).date())),
-        since=row.since,
-        tier=row.tier,
+        person_id=leader.person_id,
+        display_name=leader.display_name,
+        topics=list(active_topics(claims, process_now(leader).date())),
+        since=leader.since - timedelta(seconds=leader.clock_offset_seconds),
+        tier=leader.tier,
     )
