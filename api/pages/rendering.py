@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.runtime import Context, Macro
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Match
 
 from api.envelope import locale_of
 from api.inputs import TIME_ZONES
@@ -220,7 +221,7 @@ def page(
         r=reader,
         t=reader.t,
         word=reader.word,
-        here=context.pop("here", request.url.path),
+        here=context.pop("here", None) or _here(request),
         done=request.query_params.get("done"),
         development=settings.time_machine_enabled,
         temporal_ui=settings.temporal_ui_url,
@@ -238,3 +239,19 @@ def page(
             **(headers or {}),
         },
     )
+
+
+def _here(request: Request) -> str:
+    """Return the address of the page: of one that a form was answered with, the nearest that can be opened.
+
+    The language switch leads back there, by following a link.
+    """
+    path = request.url.path
+    if request.method in ("GET", "HEAD"):
+        return path
+    while path.strip("/"):
+        scope = {**request.scope, "method": "GET", "path": path}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            return path
+        path = path.rpartition("/")[0]
+    return "/"

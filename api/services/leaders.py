@@ -1,6 +1,6 @@
 """Certified leaders as everybody sees them: by topics that hold today, not by followers."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -27,7 +27,7 @@ def out(leader: Leader) -> LeaderOut:
     """Return a leader as everybody is told of one.
 
     Leaders of many processes stand in one list, so ``since`` is of everybody's calendar: of a process whose
-    clock was moved on for trying out, the moment at which it was certified, not the day that it took it for.
+    clock was moved on to try it out, when it was certified, not the day that it took it for.
     """
     claims = [
         CredentialClaim(id=claim.id, scope=claim.scope, issuer=claim.issuer, expires_on=claim.expires_on)
@@ -37,6 +37,6 @@ def out(leader: Leader) -> LeaderOut:
         person_id=leader.person_id,
         display_name=leader.display_name,
         topics=list(active_topics(claims, process_now(leader).date())),
-        since=leader.since - timedelta(seconds=leader.clock_offset_seconds),
+        since=leader.recorded_at,
         tier=leader.tier,
     )

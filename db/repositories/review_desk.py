@@ -134,11 +134,16 @@ def noted_violations(conn: Connection, application_id: str) -> Sequence[Row[Any]
 
 
 class Leader(NamedTuple):
-    """A certified leader as everyone may see one; ``claims`` are scope and expiry of what was verified."""
+    """A certified leader as everyone may see one; ``claims`` are scope and expiry of what was verified.
+
+    ``since`` is of the process's own clock, ``recorded_at`` of the wall's: they differ where a process was
+    moved on to try it out.
+    """
 
     person_id: str
     display_name: str
     since: datetime
+    recorded_at: datetime
     tier: str
     clock_offset_seconds: float
     claims: tuple[Row[Any], ...]
@@ -175,14 +180,26 @@ def certified_leaders(conn: Connection, after: LeaderPlace | None, limit: int) -
     )
     for claim in verified:
         claims[claim.application_id].append(claim)
+    recorded = _recorded(conn, list(claims))
     return [
         Leader(
             row.person_id,
             row.display_name,
             row.since,
+            recorded.get(application_process_id(row.application_id), row.since),
             row.tier,
             row.clock_offset_seconds,
             tuple(claims[row.application_id]),
         )
         for row in rows
     ]
+
+
+def _recorded(conn: Connection, application_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return when the wall's clock saw each of these processes certify, by the id of the process."""
+    entry = timeline_entries.c
+    processes = [application_process_id(own) for own in application_ids]
+    found = select(entry.process_id, entry.recorded_at).where(
+        entry.process_id.in_(processes), entry.code == "certified"
+    )
+    return {row.process_id: row.recorded_at for row in conn.execute(found)}

@@ -79,6 +79,20 @@ async def test_a_chosen_language_is_kept_and_leads_back_to_this_host_only(api: A
     assert '<html lang="zh-CN">' in (await look(client, "/")).text
 
 
+async def test_the_switch_of_a_refused_form_leads_to_a_page_that_can_be_opened(api: Api) -> None:
+    client = await browser(api, SITE)
+    applicant = await _signed_in(api, client, "applicant")
+    draft = await complete_draft(applicant)
+    for form, place in (
+        (f"/applications/{draft['id']}/appeal", f"/applications/{draft['id']}"),
+        ("/account/second-factor/verify", "/account/second-factor"),
+        ("/account", "/account"),
+    ):
+        refused = await client.post(SITE + form, data={"code": "x", "display_name": ""})
+        assert refused.status_code >= 400, form
+        assert f'name="back" value="{place}"' in refused.text
+
+
 @pytest.mark.parametrize(
     ("said", "shown", "begun"),
     [
