@@ -16,7 +16,7 @@ from domain.search import beginnings, folded, grams, key_range
 from domain.vetting.desk import QUEUE_STAGES
 
 WAITING = frozenset(stage.value for stages in QUEUE_STAGES.values() for stage in stages)
-FEW = 1_000
+FEW = 5_000
 """What is in no more applications than these is looked up there; what is in more is met soon by reading
 the queue in its order."""
 _BATCH = 500
@@ -51,13 +51,6 @@ def name_changed(conn: Connection, person_id: str) -> None:
     """Index a person's name anew in the applications that wait."""
     index(
         conn, conn.execute(select(applications.c.id).where(applications.c.person_id == person_id)).scalars()
-    )
-
-
-def index_all(conn: Connection) -> None:
-    """Index everything that waits, however it came there."""
-    index(
-        conn, conn.execute(select(applications.c.id).where(applications.c.stage.in_(WAITING))).scalars().all()
     )
 
 

@@ -54,7 +54,7 @@ def _populate(conn: Connection, chance: random.Random, number: int) -> dict[str,
         one = _application(row["id"], _text(chance, 14), chance.choice(list(Stage)), deadline)
         conn.execute(insert(applications), one)
         found[one["id"]] = one | {"name": row["display_name"]}
-    queue_search.index_all(conn)
+    queue_search.index(conn, found)
     return found
 
 

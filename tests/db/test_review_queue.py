@@ -45,7 +45,7 @@ def _populate(conn: Connection, number: int) -> tuple[list[dict[str, Any]], list
     people = [create_person(conn, f"p{n}").id for n in range(6)]
     rows = [_application(chance, chance.choice(people), people[:2]) for _ in range(number)]
     conn.execute(insert(applications), rows)
-    queue_search.index_all(conn)
+    queue_search.index(conn, [row["id"] for row in rows])
     return rows, people
 
 
