@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
 
-from api.idempotency import once
+from api.idempotency import KEY_PARAMETER, once
 from api.security.rules import Eager, Inside, Public, Rule
 
 SAFE = frozenset({"GET", "HEAD"})
@@ -62,7 +62,7 @@ def _idempotency(context: Any, method: str) -> str:
     if method in SAFE:
         return ""
     if _takes_key(context.dependant):
-        return "Idempotency-Key"
+        return str(KEY_PARAMETER["name"])
     return str((context.openapi_extra or {}).get("x-idempotency", "none"))
 
 

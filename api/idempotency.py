@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Header
+from fastapi import Depends
 from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -61,9 +61,24 @@ class _Stored:
         return Response(self.body, self.status, headers, media_type)
 
 
+KEY_PARAMETER: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "1 to 128 visible ASCII characters; the same key repeats the same request.",
+    "schema": {"type": "string"},
+}
+"""The header as OpenAPI knows it. It is read from the request: a parameter of FastAPI's in a dependency of
+its own would take a tenth of a check-in's processor time."""
+
+
 def exempt(reason: str) -> dict[str, Any]:
     """Return ``openapi_extra`` for an unsafe route that takes no key, saying why it needs none."""
     return {"x-idempotency": reason}
+
+
+def by_itself(how: str) -> dict[str, Any]:
+    """Return ``openapi_extra`` for an unsafe route that takes a key and keeps it itself, saying how."""
+    return {**exempt(how), "parameters": [KEY_PARAMETER]}
 
 
 class Once:
@@ -149,23 +164,17 @@ def _of(answer: Answer) -> _Stored:
     return _Stored(answer.status, dict(answer.headers), answer.body)
 
 
-async def key_of(
-    idempotency_key: Annotated[
-        str | None,
-        Header(description="1 to 128 visible ASCII characters; the same key repeats the same request."),
-    ] = None,
-) -> str | None:
+def key_of(request: Request) -> str | None:
     """Return the request's key, None for none. Raises ``Problem`` for a key that is no key."""
-    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
         raise Problem("idempotency_key_invalid")
-    return idempotency_key
+    return key
 
 
-KeyDep = Annotated[str | None, Depends(key_of)]
-
-
-async def once(request: Request, key: KeyDep) -> Once:
+async def once(request: Request) -> Once:
     """Return the idempotency of ``request``. Raises ``Problem`` for a key that is no key."""
+    key = key_of(request)
     fingerprint = "" if key is None else await _fingerprint(request)
     parts = parts_of(request)
     stuck_after = timedelta(seconds=parts.settings.temporal_call_seconds) + GRACE

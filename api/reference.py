@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.access import Access
+from api.idempotency import KEY_PARAMETER
 from api.problems import MEDIA_TYPE, STATUS_OF, ProblemDocument
 from locales import translate
 
@@ -64,6 +65,8 @@ def _declare(operation: dict[str, Any], entry: Access) -> None:
     # FastAPI documents 422 in a form of its own; here every refusal is a problem.
     operation["responses"].pop("422", None)
     operation["responses"].update(_PROBLEMS)
+    if entry.idempotency == KEY_PARAMETER["name"]:
+        operation.setdefault("parameters", []).append(KEY_PARAMETER)
     if not entry.rule.public:
         both: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
         operation["security"] = both[:1] if entry.rule.session_only else both

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import DatabaseDep, ObjectId
-from api.idempotency import Answer, KeyDep, OnceDep, exempt
+from api.idempotency import Answer, OnceDep, by_itself, key_of
 from api.pagination import Page, PagingDep
 from api.paths import PREFIX
 from api.schemas.enrolments import (
@@ -39,20 +39,20 @@ Member = Annotated[Actor, allow.members]
     summary="Check in",
     status_code=201,
     response_model=CheckInOut,
-    openapi_extra=exempt("its own: a day is checked in once, and a key finds it after the day, too"),
+    openapi_extra=by_itself("its own: a day is checked in once, and a key finds it after the day, too"),
 )
 async def check_in(
     guard: Annotated[Guard, allow.inside(allow.members)],
     campaign_id: ObjectId,
     given: CheckInIn,
-    key: KeyDep,
+    request: Request,
 ) -> Response:
     """Meet the requirement of the open day, or with a card that of one that was missed.
 
     Sent again with the same content it has the same answer; points are paid at the settlement. In the
     note ``@name`` mentions a friend of the campaign, and ``@somebody@example.org`` invites by mail.
     """
-    done = await guard.write_together(check_ins.check_in_together, (campaign_id, given, key))
+    done = await guard.write_together(check_ins.check_in_together, (campaign_id, given, key_of(request)))
     return Response(done.model_dump_json(), 201, media_type="application/json")
 
 
