@@ -19,7 +19,7 @@ from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.terms import Refusal, Status
 from tests.support.campaign_case import DAY, CampaignCase
 from tests.support.vetting import refused
-from tests.workflows.campaign_paths import SHORT, available, left_in_reserve
+from tests.workflows.campaign_paths import available, left_in_reserve
 from worker import campaign_worker
 
 T = TypeVar("T")
@@ -29,6 +29,12 @@ SECONDS = 60
 BEFORE = 2
 """So many pages, of a member each, are committed before the close is held."""
 MINUTE = timedelta(minutes=1)
+SHORT: dict[str, Any] = {
+    "length_days": 3,
+    "late_enrolment_until_day": 3,
+    "invitations": {"mode": "off"},
+    "capacity": 50,
+}
 ONE_SHARD = CampaignPolicy(shards_at_most=1, reminder_hours=(21,))
 
 
