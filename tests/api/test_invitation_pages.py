@@ -59,7 +59,17 @@ async def test_a_link_and_a_picture_are_made_once_and_taken_back(api: Api) -> No
         # A browser that has kept the picture asks as well, and is told that it is gone.
         gone = await ann.get(f"{SITE}/i/{picture['code']}/{name}", headers=known)
         assert gone.status_code == 404
-    assert en("page.mine_invited.make") in await look(ann, path)
+    # The link is still good: it is shown, and can be taken back as well.
+    link = next(one for one in made if one["channel"] == "link")
+    left = await look(ann, path)
+    assert link["url"] in left
+    assert f"{path}/{link['id']}/revoke" in left
+    assert f"/i/{picture['code']}/" not in left
+    assert en("page.mine_invited.make_qr") in left
+    await send(ann, f"{path}/{link['id']}/revoke")
+    nothing = await look(ann, path)
+    assert en("page.mine_invited.make") in nothing
+    assert "/revoke" not in nothing
 
 
 async def test_a_friend_is_invited_by_mail_and_mistakes_are_said(api: Api) -> None:
