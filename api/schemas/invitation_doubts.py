@@ -1,11 +1,13 @@
 """Doubtful friends in JSON, for staff."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.inputs import Input
-from api.schemas.applications import PersonOut
+from api.pagination import LARGEST_PAGE
+from api.schemas.applications import Id, PersonOut
 from api.schemas.campaigns import Note
 from domain.campaigns.invitation_doubts import DoubtDecision, DoubtOutcome, DoubtReason, JoinStatus
 from domain.people import PersonStatus
@@ -68,6 +70,12 @@ class DoubtDecisionIn(Input):
 
     decision: DoubtDecision
     note: Note | None = None
+
+
+class DoubtDecisionsIn(DoubtDecisionIn):
+    """One decision about several cases of a page of the queue, and why."""
+
+    cases: Annotated[list[Id], Field(min_length=1, max_length=LARGEST_PAGE)]
 
 
 class DecidedOut(BaseModel):

@@ -322,6 +322,34 @@ async def test_the_queue_of_doubtful_friends(api: Api) -> None:
     await look(member, "/staff/invitations", 403)
 
 
+async def test_several_cases_are_decided_alike_and_each_by_itself(api: Api) -> None:
+    campaign = await Campaign.at(api.db, members=1)
+    friends = await bring(campaign, campaign.members[0], 6)
+    await doubt(campaign, *friends)
+    judge = await api.user("judge", Role.CAMPAIGN_MANAGER)
+    page, at = await window(api, judge), f"{SITE}/staff/invitations/decisions"
+    shown = re.findall(r'name="cases" value="([^"]+)"', await look(page, "/staff/invitations"))
+    assert len(shown) == 6
+    for wrong in ({"decision": "count"}, {"cases": shown[:2]}, {"decision": "count", "cases": ["x"]}):
+        assert (await page.post(at, data=wrong)).status_code == 422
+    chosen = {"cases": shown[:2], "decision": "count", "note": "A family, seen together."}
+    done = await page.post(f"{at}?reason=ring", data=chosen | {"shown": shown})
+    assert done.headers["location"] == "/staff/invitations?reason=ring&done=friends_decided"
+    # One that is decided meanwhile holds up no other, and is not decided again.
+    again = await page.post(at, data={"cases": shown[1:3], "decision": "reject"})
+    assert again.status_code == 409
+    rest = re.findall(r'name="cases" value="([^"]+)"', again.text)
+    assert rest == shown[3:]
+    all_of_them = {"all": "yes", "shown": rest, "decision": "reject"}
+    assert (await page.post(at, data=all_of_them)).status_code == 303
+    assert en("page.doubts.none") in await look(page, "/staff/invitations?done=friends_decided")
+    rows = {row["id"]: row["status"] for row in await api.rows(select(invitation_joins))}
+    assert [rows[one] for one in shown] == ["joined"] * 2 + ["rejected"] * 4
+    assert [note["author_id"] for note in await api.rows(select(notes))] == [judge.id] * 2
+    member = await window(api, await api.user("member"))
+    assert (await member.post(at, data=all_of_them)).status_code == 403
+
+
 async def test_a_case_shows_addresses_only_where_it_is_about_them(api: Api) -> None:
     campaign = await Campaign.at(api.db, members=1)
     first, second = await bring(campaign, campaign.members[0], 2)
