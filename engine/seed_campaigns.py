@@ -6,12 +6,13 @@ does nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from db.database import Database
 from db.repositories import people
+from domain.campaigns.plan import CampaignPlan
 from engine.seed_people import ADMIN, CHINESE, ENGLISH, HOST, MEMBERS, Someone
 from engine.visitors import Entrance, Refusal, Visitor
 
@@ -116,13 +117,28 @@ async def _begun(door: Entrance, told: Told) -> str:
     for campaign in (await leader.get("/me/campaigns"))["items"]:
         if campaign["template"] == told.template:
             return str(campaign["id"])
-    starts_on = (datetime.now(UTC) + told.starts_in * DAY).date().isoformat()
-    body = {"template": told.template, "starts_on": starts_on}
+    now = datetime.now(UTC)
+    body = {"template": told.template, "starts_on": (now + told.starts_in * DAY).date().isoformat()}
     draft = await leader.post("/campaigns", body, key=f"seed-{told.template}")
-    plan = draft["plan"] | {"capacity": CAPACITY, "late_enrolment_until_day": draft["plan"]["length_days"]}
+    starts_on = first_date(CampaignPlan.model_validate(draft["plan"]), told.starts_in, now)
+    plan = draft["plan"] | {
+        "starts_on": starts_on.isoformat(),
+        "capacity": CAPACITY,
+        "late_enrolment_until_day": draft["plan"]["length_days"],
+    }
     changes = told.texts | {"plan": plan | told.plan}
     await leader.patch(f"/campaigns/{draft['id']}", changes, version=draft["edit_version"])
     return str(draft["id"])
+
+
+def first_date(plan: CampaignPlan, starts_in: int, now: datetime) -> date:
+    """Return the local date that is ``starts_in`` (≥ 1) of the plan's own days after that of ``now`` (UTC).
+
+    From a plan's cut-off until midnight in UTC its zone can be a date ahead: there the first day of
+    «tomorrow, by UTC» has begun.
+    """
+    here = now.astimezone(plan.zone) - timedelta(minutes=plan.cutoff_minutes)
+    return here.date() + starts_in * DAY
 
 
 async def _show(door: Entrance, campaign_id: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -21,12 +21,14 @@ from db.tables.mail import mails
 from db.tables.people import people as people_table
 from db.tables.people import role_grants
 from db.tables.vetting import applications, timeline_entries
+from domain.campaigns.calendar import day_opens
 from domain.people import Role, normalise_email
 from domain.vetting import Stage
 from engine.seed import populate, seed_demo
-from engine.seed_campaigns import MIDDLE_DAY, NEWCOMERS
+from engine.seed_campaigns import MIDDLE_DAY, NEWCOMERS, first_date
 from engine.seed_people import APPLICANTS, EVERYBODY, HOST, MEMBERS, STAFF, VOTERS
 from settings import Settings
+from tests.support.campaigns import plan_of
 from worker import campaign_worker, vetting_worker
 
 STATES = {
@@ -247,3 +249,12 @@ def _ids(conn: Connection, *keys: str) -> list[str]:
     emails = [f"{key}@{HOST}" for key in keys]
     known = people.ids_by_email(conn, emails)
     return [known[email] for email in emails]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("hour", range(24))
+def test_a_campaign_that_begins_tomorrow_has_not_begun_at_any_hour(zone: str, hour: int):
+    now = datetime(2026, 11, 25, hour, 16, tzinfo=UTC)
+    drafted = plan_of(starts_on=now.date(), time_zone=zone)
+    opens = day_opens(drafted.model_copy(update={"starts_on": first_date(drafted, 1, now)}), 1)
+    assert now < opens <= now + timedelta(days=1)
