@@ -33,19 +33,19 @@ async def new_states(
         yield new
 
 
-@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+@pytest.mark.parametrize(("locale", "scheme"), [("zh-CN", "dark"), ("en", "light")], ids=["zh", "en"])
 async def test_pages_of_strangers(
-    open_window: Window, database: Database, new_case: NewCase, locale: str
+    open_window: Window, database: Database, new_case: NewCase, locale: str, scheme: str
 ) -> None:
     running, past, joinable = [await campaign_of(database, told) for told in (RUNNING, PAST, JOINABLE)]
     leader = await (await new_case()).visitor(JOINABLE.leader)
     invitation = (await leader.post(f"/campaigns/{joinable}/invitations"))["code"]
     note, _ = await share_of(database, running)
     _, certificate = await certified_of(database, past)
-    async with open_window(locale) as guest:
+    async with open_window(locale, color_scheme=scheme) as guest:
         found = []
         for path in ("/campaigns", f"/i/{invitation}", f"/s/{note}", f"/certificates/{certificate}"):
-            found += await look_over(guest, path, colours=locale == "en")
+            found += await look_over(guest, path, dark=False)
         found += await look_over(guest, f"/campaigns/{running}", axe=False)
         assert not found, "\n".join(found)
         assert "/sign-in?next=" in guest.page.url

@@ -28,16 +28,17 @@ DECIDES = {
 STEPS = ("profile", "statement", "credentials", "documents", "check")
 
 
-@pytest.mark.parametrize("locale", ["zh-CN", "en"])
-async def test_pages_of_strangers(open_window: Window, database: Database, locale: str) -> None:
+@pytest.mark.parametrize(("locale", "scheme"), [("zh-CN", "light"), ("en", "dark")], ids=["zh", "en"])
+async def test_pages_of_strangers(open_window: Window, database: Database, locale: str, scheme: str) -> None:
     ballot = await ballot_of(database, "candidate")
-    async with open_window(locale) as guest:
+    async with open_window(locale, color_scheme=scheme) as guest:
         found = []
         for path in ("/", "/leaders", "/ballots", "/sign-in", "/dev", "/outbox", "/sign-in?token=abc"):
-            found += await look_over(guest, path, colours=locale == "zh-CN")
+            found += await look_over(guest, path, dark=False)
         for path in ("/nowhere", f"/outbox/{NOBODY}"):
-            found += await look_over(guest, path, 404)
-        found += await look_over(guest, f"/ballots/{ballot}")
+            found += await look_over(guest, path, 404, dark=False)
+        # The way to sign in, which is looked over above.
+        found += await look_over(guest, f"/ballots/{ballot}", axe=False)
         assert not found, "\n".join(found)
         assert "/sign-in?next=" in guest.page.url
 
@@ -123,7 +124,7 @@ async def test_the_desk(open_window: Window, database: Database) -> None:
 
 @pytest.mark.parametrize("keys", list(chunked(SUBMITTED, 4)), ids="-".join)
 async def test_applications_at_the_desk(open_window: Window, database: Database, keys: Sequence[str]) -> None:
-    """As somebody who may decide next, with the documents' frame as a page of its own."""
+    """As somebody who may decide next, with the documents' frame as a page of its own, one for all."""
     async with open_window() as guest:
         for key in keys:
             await guest.be(DECIDES.get(key, "reviewer4"))
@@ -131,7 +132,7 @@ async def test_applications_at_the_desk(open_window: Window, database: Database,
             await both_languages(guest, [at])
             frame = guest.page.locator("iframe.viewer").first
             await guest.go(str(await frame.get_attribute("src")))
-            assert [*await faults(guest), *guest.complaints] == [], key
+            assert [*await faults(guest, axe=key == keys[-1]), *guest.complaints] == [], key
 
 
 async def test_what_is_wrong_with_a_decision_is_told_where_it_is(
