@@ -67,8 +67,8 @@ KEY_PARAMETER: Final[dict[str, Any]] = {
     "description": "1 to 128 visible ASCII characters; the same key repeats the same request.",
     "schema": {"type": "string"},
 }
-"""The header as OpenAPI knows it. It is read from the request: a parameter of FastAPI's in a dependency of
-its own would take a tenth of a check-in's processor time."""
+"""The header as OpenAPI knows it. It is read from the request: as a parameter of FastAPI's in a dependency
+of its own it cost a check-in about 50 of 1,080 µs of processor time."""
 
 
 def exempt(reason: str) -> dict[str, Any]:
