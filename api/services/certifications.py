@@ -6,7 +6,8 @@ from api.schemas.certificates import CertificationOut, TopicOut
 from api.services.vetting import process_now
 from db.repositories import certifications
 from db.repositories.certifications import Led
-from domain.credentials import CredentialClaim, is_expired
+from db.repositories.vetting import claim_of
+from domain.credentials import is_expired
 from domain.vetting.standing import Span, Standing, spans
 
 
@@ -38,11 +39,7 @@ def _out(led: Led, span: Span) -> CertificationOut:
 
 def _topics(led: Led) -> list[TopicOut]:
     today = process_now(led).date()
-    claims = [
-        CredentialClaim(id=row.id, scope=row.scope, issuer=row.issuer, expires_on=row.expires_on)
-        for row in led.claims
-    ]
     return [
         TopicOut(scope=claim.scope, expires_on=claim.expires_on, holds=not is_expired(claim, today))
-        for claim in claims
+        for claim in map(claim_of, led.claims)
     ]

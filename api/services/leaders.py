@@ -9,7 +9,8 @@ from api.schemas.ballots import LeaderOut
 from api.services.vetting import process_now
 from db.repositories import review_desk
 from db.repositories.review_desk import Leader, LeaderPlace
-from domain.credentials import CredentialClaim, active_topics
+from db.repositories.vetting import claim_of
+from domain.credentials import active_topics
 
 
 def certified(conn: Connection, after: list[Any] | None, limit: int) -> list[Leader]:
@@ -29,14 +30,10 @@ def out(leader: Leader) -> LeaderOut:
     Leaders of many processes stand in one list, so ``since`` is of everybody's calendar: of a process whose
     clock was moved on to try it out, when it was certified, not the day that it took it for.
     """
-    claims = [
-        CredentialClaim(id=claim.id, scope=claim.scope, issuer=claim.issuer, expires_on=claim.expires_on)
-        for claim in leader.claims
-    ]
     return LeaderOut(
         person_id=leader.person_id,
         display_name=leader.display_name,
-        topics=list(active_topics(claims, process_now(leader).date())),
+        topics=list(active_topics(map(claim_of, leader.claims), process_now(leader).date())),
         since=leader.recorded_at,
         tier=leader.tier,
     )

@@ -192,15 +192,17 @@ def claims_of(conn: Connection, application_id: str) -> tuple[CredentialClaim, .
         .where(credential_claims.c.application_id == application_id)
         .order_by(credential_claims.c.id)
     )
-    return tuple(
-        CredentialClaim(
-            id=row.id,
-            scope=row.scope,
-            issuer=row.issuer,
-            expires_on=row.expires_on,
-            document_ids=tuple(row.document_ids),
-        )
-        for row in rows
+    return tuple(claim_of(row) for row in rows)
+
+
+def claim_of(row: Row[Any]) -> CredentialClaim:
+    """Return the claim that a whole row of ``credential_claims`` holds."""
+    return CredentialClaim(
+        id=row.id,
+        scope=row.scope,
+        issuer=row.issuer,
+        expires_on=row.expires_on,
+        document_ids=tuple(row.document_ids),
     )
 
 

@@ -1,25 +1,36 @@
 """A status page that stands open: it changes by itself, and tells those who cannot see it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from tests.browser.cases import Case
 from tests.browser.conftest import NewCase, Window
+from tests.browser.guests import Guest
 from tests.support.vetting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@asynccontextmanager
+async def _own_page(open_window: Window, case: Case) -> AsyncIterator[Guest]:
+    """Yield the applicant, with the application's page open."""
+    async with open_window() as applicant:
+        await applicant.be(case.key)
+        await applicant.go(case.path)
+        yield applicant
 
 
 async def test_a_change_made_elsewhere_appears_and_is_announced(
     open_window: Window, new_case: NewCase
 ) -> None:
     case = await (await new_case()).submit()
-    async with open_window() as applicant:
+    async with _own_page(open_window, case) as applicant:
         page = applicant.page
-        await applicant.be(case.key)
-        await applicant.go(case.path)
         told = page.locator("[aria-live=polite]")
         await expect(told).to_have_text("")
         await page.evaluate("() => { window.still = true; }")
@@ -34,10 +45,8 @@ async def test_a_change_made_elsewhere_appears_and_is_announced(
 async def test_what_somebody_is_writing_is_left_alone(open_window: Window, new_case: NewCase) -> None:
     case = await (await new_case()).submit()
     await case.review("reject", "reviewer1", "reviewer3", reasons=["content_sample_weak"], note="太少。")
-    async with open_window() as applicant:
+    async with _own_page(open_window, case) as applicant:
         page = applicant.page
-        await applicant.be(case.key)
-        await applicant.go(case.path)
         await page.locator("summary", has_text=applicant.t("page.appeal.open")).click()
         await page.fill("#reason", "我还没写完")
         await case.to_deadline()
@@ -49,10 +58,8 @@ async def test_a_renewal_that_takes_long_is_seen_and_one_that_fails_is_made_agai
     open_window: Window, new_case: NewCase
 ) -> None:
     case = await (await new_case()).submit()
-    async with open_window() as applicant:
+    async with _own_page(open_window, case) as applicant:
         page = applicant.page
-        await applicant.be(case.key)
-        await applicant.go(case.path)
         seen = asyncio.Event()
 
         async def fail(route: Route) -> None:
