@@ -5,7 +5,16 @@ import shutil
 import subprocess
 from typing import Final
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+SHELL: Final = "chromium-headless-shell"
+"""Chromium without a browser around the page: a page costs a fifth less, and the package is smaller."""
+NAMES: Final = (
+    SHELL,
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
 FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -48,9 +57,11 @@ def install(*packages: str) -> None:
 def locate() -> str:
     """Return the path of Chromium, after installing it if need be. Raises ChromiumMissing."""
     path = find()
-    if path is None:
-        install("chromium")
-        path = find()
+    # Not every system has the shell in a package of its own.
+    for package in (SHELL, "chromium"):
+        if path is None:
+            install(package)
+            path = find()
     if path is None:
         raise ChromiumMissing("no Chromium here (Debian: apt-get install chromium)")
     return path
