@@ -22,6 +22,9 @@ T = TypeVar("T")
 MAX_BATCH: Final = 256
 READERS: Final = 4
 BUSY_SECONDS: Final = 15
+WRITER_CACHE_KIB: Final = 16_000
+READER_CACHE_KIB: Final = 4000
+"""Of each reader: what it misses is in the operating system's cache, which all of them share."""
 CHECKPOINT_PAGES: Final = 8_000
 """Pages of 4 KiB in the write-ahead log after which a commit copies them back: about 32 MB."""
 
@@ -79,7 +82,7 @@ def sqlite_engine(
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB if read_only else WRITER_CACHE_KIB}")
         # Left to itself, every second batch under load copies its pages back and syncs once more.
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if read_only:
