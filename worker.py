@@ -26,6 +26,7 @@ from engine.logs import configure_logging
 from engine.mail_dispatch import ensure_mail_dispatch
 from engine.observe import Observer, WorkerMetrics
 from engine.rehearsal.stage import OwnStage
+from engine.sandbox import Sandbox
 from engine.temporal_client import connect, metrics_runtime
 from mail.config import MailConfig
 from mail.factory import build_transport
@@ -75,6 +76,7 @@ def vetting_worker(
         ],
         interceptors=interceptors,
         build_id=BUILD,
+        workflow_runner=Sandbox(),
         max_cached_workflows=cached_workflows,
         max_concurrent_activities=50,
         sticky_queue_schedule_to_start_timeout=STICKY,
@@ -113,6 +115,7 @@ def campaign_worker(
         ],
         interceptors=interceptors,
         build_id=BUILD,
+        workflow_runner=Sandbox(),
         max_cached_workflows=cached_workflows,
         max_concurrent_activities=20,
         sticky_queue_schedule_to_start_timeout=STICKY,
@@ -136,6 +139,7 @@ def mail_worker(
         activities=[MailActivities(Dispatcher(db, transport, metrics=metrics)).deliver],
         interceptors=interceptors,
         build_id=BUILD,
+        workflow_runner=Sandbox(),
         graceful_shutdown_timeout=GRACE,
     )
 
@@ -152,6 +156,7 @@ def rehearsal_worker(
         activities=[rehearsals.perform, rehearsals.give_up],
         interceptors=interceptors,
         build_id=BUILD,
+        workflow_runner=Sandbox(),
         max_concurrent_activities=1,
         # One that is broken off begins anew elsewhere: there is nothing to wait for.
         graceful_shutdown_timeout=timedelta(0),

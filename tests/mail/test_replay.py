@@ -10,6 +10,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from contracts.mail import DISPATCH_WORKFLOW_ID, DispatchOrder
+from engine.sandbox import Sandbox
 from workflows.mail import MailDispatchWorkflow
 
 RECORDED = Path(__file__).parents[1] / "replay" / "histories" / "mail" / "dispatch.json"
@@ -26,7 +27,9 @@ class SleepsFirst:
 
 async def replay(kind: type) -> None:
     history = WorkflowHistory.from_json(DISPATCH_WORKFLOW_ID, RECORDED.read_text())
-    await Replayer(workflows=[kind], data_converter=pydantic_data_converter).replay_workflow(history)
+    await Replayer(
+        workflows=[kind], data_converter=pydantic_data_converter, workflow_runner=Sandbox()
+    ).replay_workflow(history)
 
 
 async def test_a_recorded_process_replays() -> None:

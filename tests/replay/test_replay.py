@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+from engine.sandbox import Sandbox
 from tests.replay.hasty import Hasty
 from tests.replay.record import HISTORIES, ROOMS
 from tests.workflows import paths_conflict, paths_late, paths_later, paths_review
@@ -36,7 +37,7 @@ def history_of(path: Path) -> WorkflowHistory:
 
 
 def replayer(*workflows: type) -> Replayer:
-    return Replayer(workflows=workflows, data_converter=pydantic_data_converter)
+    return Replayer(workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=Sandbox())
 
 
 def test_every_path_has_its_history() -> None:
