@@ -14,6 +14,7 @@ from api import access, handlers, reference
 from api.envelope import Envelope
 from api.housekeeping import Housekeeping
 from api.intake import declared_limit
+from api.observability import NO_TELEMETRY
 from api.pages.app import Door, create_pages
 from api.parts import Parts
 from api.routes import all_routers
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         lifespan=_lifespan(settings),
+        telemetry=NO_TELEMETRY,
         # A trailing slash is another path: redirects would drop the body of unsafe requests.
         redirect_slashes=False,
     )

@@ -9,6 +9,7 @@ from starlette.datastructures import State
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.observability import NO_TELEMETRY
 from api.pages import (
     account,
     account_access,
@@ -105,6 +106,7 @@ def create_pages(settings: Settings, state: State) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.state = state
     app.state.templates = environment(reload=not settings.production)
