@@ -22,7 +22,6 @@ class _Instance(WorkflowInstance):
 
     def get_serialization_context(self, command_info: Any) -> None:
         del command_info
-        return None
 
     def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
         del command_info

@@ -33,14 +33,26 @@ NEWCOMERS: Final = (
     Someone("newcomer2", "Demo Robin Vale", ENGLISH, "Europe/Dublin"),
     Someone("newcomer3", "示例·新禾", CHINESE),
 )
+CROWD: Final = (
+    # The mailbox of who invites them, written in another way.
+    Someone("member.02+books", "示例·柏青青", CHINESE),
+    Someone("friend1", "新成员 20417", CHINESE),
+    Someone("friend2", "新成员 58260", CHINESE),
+    Someone("friend3", "Demo Pat Hollow", ENGLISH, "Europe/Paris"),
+    Someone("friend4", "New member 33951", ENGLISH, "Europe/Paris"),
+)
+CROWD_DAY: Final = 5
+READER: Final = "Mozilla/5.0 (demo reader {day}-{number})"
+FORUM: Final = "https://forum.demo.example/"
 
 
 class Told(NamedTuple):
     """One campaign: from which template, who leads it, in how many days it begins, what changes.
 
     ``members`` take part, of whom the first invites the ``newcomers``, who make their accounts on the first
-    day; ``eager`` of ten check in on a day. The leader shows a note with the text ``featured`` to everybody,
-    and where newcomers come, members pass it on.
+    day, and the second the ``crowd``, who come later, all at once, and are doubted; ``eager`` of ten check
+    in on a day. The leader shows a note with the text ``featured`` to everybody, strangers read it, and
+    where newcomers come, members pass it on.
     """
 
     template: str
@@ -50,6 +62,7 @@ class Told(NamedTuple):
     plan: dict[str, Any] = {}
     members: Sequence[Someone] = ()
     newcomers: Sequence[Someone] = ()
+    crowd: Sequence[Someone] = ()
     eager: int = 7
     featured: str = NOTES[2]
 
@@ -57,7 +70,7 @@ class Told(NamedTuple):
 PLANNED: Final = Told("skill_share", "leader1", 21)
 WAITING: Final = Told("topic_discussion", "leader2", 21)
 JOINABLE: Final = Told("learning_plan", "leader1", 5, members=MEMBERS[:5])
-RUNNING: Final = Told("check_in_challenge", "leader1", 1, members=MEMBERS)
+RUNNING: Final = Told("check_in_challenge", "leader1", 1, members=MEMBERS, crowd=CROWD)
 PAST: Final = Told(
     "product_review",
     "leader2",
@@ -92,7 +105,9 @@ async def tell_campaigns(door: Entrance, db: Database) -> None:
     admin = await _by_key(door, ADMIN)
     deposit = {"amount": POOL, "source": "sponsorship", "reference": "demo sponsor"}
     await admin.post("/staff/pool/deposits", deposit, key="seed-deposit")
-    await asyncio.gather(_joined(door), _lived(door, db, RUNNING, MIDDLE_DAY), _past(door, db))
+    await asyncio.gather(_joined(door), _lived(door, db, RUNNING, CROWD_DAY), _past(door, db))
+    # Whoever comes from here on is no new member of the days that are reported.
+    await _lived(door, db, RUNNING, MIDDLE_DAY)
 
 
 async def _joined(door: Entrance) -> None:
@@ -172,13 +187,16 @@ async def _lived(door: Entrance, db: Database, told: Told, until: int) -> str:
         await admin.skip_process(process, max(begins, timedelta()) + DAY / 4)
     while (show := await _show(door, campaign_id))["day"] < until and show["status"] not in _OVER:
         day = show["day"]
-        if day == 1 and told.newcomers:
-            await _come(door, db, path, told)
-        everybody = (*told.members, *told.newcomers)
+        if day == 1:
+            await _come(door, db, path, told.members[0], told.newcomers)
+        if day == CROWD_DAY:
+            await _come(door, db, path, told.members[1], told.crowd)
+        everybody = (*told.members, *told.newcomers, *(told.crowd if day >= CROWD_DAY else ()))
         eager = [one for place, one in enumerate(everybody) if (place * 7 + day * 3) % 10 < told.eager]
         await _each(door, eager, partial(_check_in, path, day))
         if day == 1:
             await _featured(await _by_key(door, told.leader), path, told.featured)
+        await _read(door, path, day)
         if told.newcomers:
             await _passed_on(door, path, told.members[day % len(told.members)])
         await admin.skip_process(process, DAY)
@@ -190,14 +208,32 @@ async def _enrolled(door: Entrance, campaign_id: str, told: Told) -> None:
     await _each(door, told.members, lambda _place, visitor: visitor.post(f"{path}/enrolments"))
 
 
-async def _come(door: Entrance, db: Database, path: str, told: Told) -> None:
-    """Let the newcomers make accounts, after they were given the code of a member, and enrol by it."""
-    inviter = await door.by_name(told.members[0].email)
+async def _come(
+    door: Entrance, db: Database, path: str, inviting: Someone, friends: Sequence[Someone]
+) -> None:
+    """Let friends make accounts after they were given a member's code, and enrol by it one by one."""
+    if not friends:
+        return
+    inviter = await door.by_name(inviting.email)
     body = {"invite_code": (await inviter.post(f"{path}/invitations"))["code"]}
     now = datetime.now(UTC)
-    new = [people.NewPerson(one.email, one.name, one.locale, one.time_zone, now) for one in told.newcomers]
+    new = [people.NewPerson(one.email, one.name, one.locale, one.time_zone, now) for one in friends]
     await db.write(lambda conn: people.create_many(conn, new, now))
-    await _each(door, told.newcomers, lambda _place, visitor: visitor.post(f"{path}/enrolments", body))
+    for friend in friends:
+        await (await door.by_name(friend.email)).post(f"{path}/enrolments", body)
+
+
+async def _read(door: Entrance, path: str, day: int) -> None:
+    """Let strangers read the notes that everybody may see, some of them sent by a forum."""
+    admin = await _by_key(door, ADMIN)
+    for note in (await admin.get(f"{path}/shared-notes"))["items"]:
+        for number in range(1 + day * 5 % 4):
+            browser = {
+                "User-Agent": READER.format(day=day, number=number),
+                "Accept-Language": (CHINESE, ENGLISH)[number % 2],
+            }
+            reader = door.stranger(**browser | ({"Referer": FORUM} if number % 2 else {}))
+            await reader.http.get(f"/s/{note['code']}")
 
 
 async def _passed_on(door: Entrance, path: str, sharer: Someone) -> None:

@@ -6,6 +6,7 @@ mail may be read on another device and programs keep no cookies.
 """
 
 import hmac
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -149,8 +150,7 @@ class SignIn:
             person = people.get(conn, link.person_id)
         else:
             locale = link.locale or DEFAULT_LOCALE
-            name, zone = translate(locale, "person.new_member"), zone or TIME_ZONES[locale]
-            given = NewPerson(link.email or "", name, locale, zone, now)
+            given = NewPerson(link.email or "", _first_name(locale), locale, zone or TIME_ZONES[locale], now)
             person, _ = people.find_or_create(conn, given, now)
         if person is None or person.status is not PersonStatus.ACTIVE:
             raise Problem("link_invalid")
@@ -174,6 +174,11 @@ class SignIn:
             expires_at=now + timedelta(hours=self._settings.session_absolute_hours),
             second_factor_at=passed,
         )
+
+
+def _first_name(locale: str) -> str:
+    """Return what somebody is called until they say a name: with a number, so that lists tell them apart."""
+    return f"{translate(locale, 'person.new_member')} {10_000 + secrets.randbelow(90_000)}"
 
 
 def _check_browser(link: Link, browser: str | None) -> None:

@@ -1,6 +1,7 @@
 """Signing in by a link: once, in time, in the browser that asked, and the same to know-nothings."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,14 +121,21 @@ async def test_somebody_new_becomes_a_member_by_using_the_link(api: Api) -> None
     answer = await client.post("/auth/sessions", json={"token": token})
     assert answer.status_code == 201
     me = answer.json()["person"]
-    assert (me["email"], me["locale"], me["display_name"], me["roles"]) == (
-        "new@people.example",
-        "zh-CN",
-        "新成员",
-        ["member"],
-    )
+    assert (me["email"], me["locale"], me["roles"]) == ("new@people.example", "zh-CN", ["member"])
+    assert re.fullmatch(r"新成员 \d{5}", me["display_name"])
     joined = (await api.rows(select(people.c.joined_at)))[0]["joined_at"]
     assert datetime.now(UTC) - joined < timedelta(minutes=1)
+
+
+async def test_newcomers_are_told_apart_before_they_have_said_a_name(api: Api) -> None:
+    names = set()
+    for number in range(3):
+        client = await browser(api)
+        token = await ask_for_link(api, client, f"new{number}@people.example")
+        names.add(
+            (await client.post("/auth/sessions", json={"token": token})).json()["person"]["display_name"]
+        )
+    assert len(names) == 3
 
 
 async def test_two_links_of_somebody_new_make_one_person(api: Api) -> None:

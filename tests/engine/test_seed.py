@@ -1,6 +1,7 @@
 """The demo community: every interesting state, once however often it is put in, completed after a cut."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,19 +14,20 @@ from temporalio.client import Client
 from api.app import create_app
 from contracts.base import CAMPAIGN_QUEUE, VETTING_QUEUE, task_queue
 from db.database import Database
-from db.repositories import people
+from db.repositories import invitation_doubts, people
 from db.repositories.policies import VETTING
 from db.tables.base import metadata
 from db.tables.campaigns import campaign_reports, campaigns
 from db.tables.mail import mails
 from db.tables.people import people as people_table
 from db.tables.people import role_grants
+from db.tables.shares import featured_notes, share_visits
 from db.tables.vetting import applications, timeline_entries
 from domain.campaigns.calendar import day_opens
 from domain.people import Role, normalise_email
 from domain.vetting import Stage
 from engine.seed import populate, seed_demo
-from engine.seed_campaigns import MIDDLE_DAY, NEWCOMERS, first_date
+from engine.seed_campaigns import CROWD, MIDDLE_DAY, NEWCOMERS, PAST, RUNNING, first_date
 from engine.seed_people import APPLICANTS, EVERYBODY, HOST, MEMBERS, STAFF, VOTERS
 from settings import Settings
 from tests.support.campaigns import plan_of
@@ -121,6 +123,22 @@ class Place:
         assert len({row.template for row in rows}) == len(rows)
         return {row.template: (row.status, row.day) for row in rows}
 
+    async def doubts(self) -> dict[str, int]:
+        """Return how many friends wait for staff, by reason."""
+        waiting = await self.db.read(lambda conn: invitation_doubts.doubtful(conn, None, 100))
+        return dict(Counter(reason for one in waiting for reason in one.reasons))
+
+    async def days_with_visits(self) -> dict[str, int]:
+        """Return on how many days strangers read notes of a campaign, by its template."""
+        by_campaign = (
+            select(campaigns.c.template, func.count(share_visits.c.day.distinct()))
+            .join(featured_notes, featured_notes.c.campaign_id == campaigns.c.id)
+            .join(share_visits, share_visits.c.featured_id == featured_notes.c.id)
+            .group_by(campaigns.c.template)
+        )
+        rows = await self.db.read(lambda conn: conn.execute(by_campaign).all())
+        return {str(row[0]): int(row[1]) for row in rows}
+
     async def counts(self) -> dict[str, int]:
         """Return how many rows every table holds that seeding fills."""
         kept = [table for name, table in metadata.tables.items() if name not in {"sessions", "mails"}]
@@ -166,6 +184,11 @@ async def test_every_interesting_state_is_there_once(place: Place) -> None:
     # Its days were skipped: who came in them, and what was passed on, counts as of them all the same.
     assert report["new_members"]["during"] == len(NEWCOMERS)
     assert report["shares"]["during"] > report["shares"]["before"] > 0
+    assert await place.doubts() == {"lookalike_address": 1, "many_from_one_client": len(CROWD) - 1}
+    assert await place.days_with_visits() == {
+        RUNNING.template: MIDDLE_DAY - 1,
+        PAST.template: PAST.plan["length_days"],
+    }
     before = await place.counts()
     again = await seed_demo(place.db, BASE, transport=Cut(place.way, 0))
     assert again == (0, ())
