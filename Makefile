@@ -5,7 +5,7 @@ DATA ?= .data
 PORT ?= 8000
 TESTS ?= tests
 # Tests wait for processes and clocks as much as they compute: more of them than cores.
-JOBS ?= 4
+JOBS ?= 6
 
 # Where it is set, every process that a test starts would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,7 +35,7 @@ lint: setup-tests ## Format, lint, layers, dependencies and types
 server: setup-tests
 	@$(BIN)/python -m tests.support.temporal
 
-unit: setup-tests ## Run the tests alone (TESTS=tests/unit, JOBS=4)
+unit: setup-tests ## Run the tests alone (TESTS=tests/unit, JOBS=6)
 	$(BIN)/pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 format: setup-tests ## Put the code into its form
