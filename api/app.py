@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.types import Scope
 
 from api import access, handlers, reference
+from api.draining import told_when_asked_to_end
 from api.envelope import Envelope
 from api.housekeeping import Housekeeping
 from api.intake import declared_limit
@@ -103,7 +104,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         parts.temporal = await connect(settings, lazy=True)
         app.state.housekeeping.start()
         try:
-            yield
+            with told_when_asked_to_end(parts.draining):
+                yield
         finally:
             await app.state.housekeeping.stop()
             await parts.db.close()

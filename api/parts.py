@@ -1,5 +1,6 @@
 """The parts that one API process is built of, made once by the factory and handed to every route."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -31,6 +32,8 @@ class Parts:
     sign_in: SignIn
     second_factors: SecondFactors
     metrics: Metrics = field(default_factory=Metrics)
+    # Set once the process is asked to end.
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
     # Set when the lifespan begins: a client belongs to a running loop.
     temporal: Client = field(init=False)
     documents: DocumentService = field(init=False)

@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import uvicorn
-
-import api.app
+import api.app  # noqa: F401 - imported once for all
+import cli
 import worker
 from engine.processes import die_with_parent
 from tests.faults import leisurely, mortal
@@ -25,7 +24,7 @@ def _worker(_given: dict[str, Any]) -> int:
 
 
 def _api(given: dict[str, Any]) -> int:
-    uvicorn.run(api.app.create_app, factory=True, host="127.0.0.1", port=given["port"], log_config=None)
+    cli.api(host="127.0.0.1", port=given["port"])
     return 0
 
 
