@@ -163,14 +163,30 @@ def rehearsal_worker(
     )
 
 
-def _runtime(settings: Settings) -> Runtime | None:
-    port = settings.temporal_metrics_port
-    return metrics_runtime(settings.metrics_host, port) if port else None
+def _served(settings: Settings) -> tuple[WorkerMetrics, Runtime | None]:
+    """Serve the metrics of the worker and of the SDK where the settings ask for them.
+
+    SettingsError, a line naming the setting, if an address cannot be listened on.
+    """
+    metrics, host, runtime = WorkerMetrics(), settings.metrics_host, None
+    try:
+        name, port = "KAMENG_WORKER_METRICS_PORT", settings.worker_metrics_port
+        if port:
+            metrics.serve(host, port)
+        name, port = "KAMENG_TEMPORAL_METRICS_PORT", settings.temporal_metrics_port
+        if port:
+            runtime = metrics_runtime(host, port)
+    except (OSError, ValueError) as error:
+        reason = f"metrics cannot be served at {host}:{port} ({error})"
+        raise SettingsError(
+            [f"{name}: {reason}; free it, or set another port or KAMENG_METRICS_HOST"]
+        ) from error
+    return metrics, runtime
 
 
-async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
+async def _connected(settings: Settings, runtime: Runtime | None, stop: asyncio.Event) -> Client | None:
     """Connect to Temporal, trying again until it answers; None if asked to stop first."""
-    runtime, wait = _runtime(settings), FIRST_RETRY_SECONDS
+    wait = FIRST_RETRY_SECONDS
     while not stop.is_set():
         try:
             return await connect(settings, runtime=runtime)
@@ -183,13 +199,14 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve all task queues until ``stop`` is set, then finish what runs, bounded in time."""
-    client = await _connected(settings, stop)
+    """Serve all task queues until ``stop`` is set, then finish what runs, bounded in time.
+
+    SettingsError if the metrics that the settings ask for cannot be served.
+    """
+    metrics, runtime = _served(settings)
+    client = await _connected(settings, runtime, stop)
     if client is None:
         return
-    metrics = WorkerMetrics()
-    if settings.worker_metrics_port:
-        metrics.serve(settings.metrics_host, settings.worker_metrics_port)
     observer = Observer(metrics)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.connect(settings.database_url))
@@ -235,12 +252,12 @@ def main() -> int:
         return rehearse(Path(sys.argv[2]))
     try:
         settings = load_settings()
+        configure_logging(settings)
+        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        asyncio.run(_main(settings))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    configure_logging(settings)
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    asyncio.run(_main(settings))
     return 0
 
 

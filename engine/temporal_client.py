@@ -14,7 +14,8 @@ from settings import Settings
 def metrics_runtime(host: str, port: int) -> Runtime:
     """Return an SDK runtime that serves its metrics for Prometheus at http://host:port/metrics.
 
-    One process has at most one; the port must be free, or RuntimeError is raised. Durations are seconds.
+    ``host`` is an IP address. One process has at most one. Durations are seconds. ValueError if it is none,
+    or if the port is taken.
     """
     prometheus = PrometheusConfig(
         bind_address=f"{host}:{port}", counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
