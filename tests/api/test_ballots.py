@@ -333,7 +333,7 @@ BAD_VOTES: list[Any] = [
 
 
 async def test_bad_votes_are_problems_and_mark_nobody(api: Api) -> None:
-    candidate, [ann] = await api.user("candidate"), await voters(api, 1)
+    candidate, [ann, bob] = await api.user("candidate"), await voters(api, 2)
     ballot = await open_ballot(api, candidate)
     for body in BAD_VOTES:
         answer = await ann.http.post(f"/ballots/{ballot}/votes", json=body)
@@ -342,9 +342,10 @@ async def test_bad_votes_are_problems_and_mark_nobody(api: Api) -> None:
         problem(await ann.post(path, vote()), 422, "validation_failed")
     for wrong in ("a" * 26, "A" * 25, "A" * 27, "%00" * 9):
         assert (await ann.get(f"/ballots/{ballot}/receipts/{wrong}")).status_code in {404, 422}
-    assert await marks(api, ballot) == {ann.id: False}
-    for nonce in ("n" * 16, "n" * 128):
-        assert (await ann.post(f"/ballots/{ballot}/votes", vote("yes", "n" * 16))).status_code == 201, nonce
+    assert await marks(api, ballot) == {ann.id: False, bob.id: False}
+    for voter, nonce in ((ann, "n" * 16), (bob, "n" * 128)):
+        assert (await voter.post(f"/ballots/{ballot}/votes", vote("yes", nonce))).status_code == 201
+    assert await marks(api, ballot) == {ann.id: True, bob.id: True}
 
 
 async def test_nothing_kept_or_logged_ties_voter_to_vote(

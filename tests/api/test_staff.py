@@ -393,6 +393,27 @@ async def _until(desk: Desk, stage: str) -> None:
     raise AssertionError(f"never got to {stage}: {(await desk.shown())['stage']}")
 
 
+async def test_a_policy_written_later_leaves_a_running_process_alone(api: Api) -> None:
+    older = await desk_of(api)
+    admin = await api.user("admin", Role.ADMIN)
+    policy = (await admin.get("/policies/vetting")).json()
+    policy["body"]["review"] |= {"reminder_after_days": 1, "escalation_after_days": 2}
+    given = {"expected_version": policy["version"], "body": policy["body"], "note": "Faster."}
+    assert (await admin.http.put("/policies/vetting", json=given)).status_code == 200
+    mo = await api.user("mo")
+    newer = Desk(api, mo, older.ann, older.bob, older.lead, (await complete_draft(mo))["id"], [])
+    await mo.post(f"{newer.path}/submit")
+    codes = [["submitted"], ["escalated", "staff_reminded", "submitted"]]
+    for desk, ahead in ((older, 3 * DAY), (newer, DAY)):
+        shown = await desk.shown()
+        left = datetime.fromisoformat(shown["next_deadline"]) - datetime.fromisoformat(shown["now"])
+        assert ahead - DAY / 24 < left <= ahead
+    for desk, known in zip((older, newer), codes, strict=True):
+        await api.skip(desk.id, 2 * DAY + DAY / 24)
+        timeline = (await older.ann.get(f"{desk.path}/timeline")).json()["items"]
+        assert sorted(entry["code"] for entry in timeline) == known
+
+
 async def test_the_whole_way_to_a_certified_leader(api: Api) -> None:
     for n in range(4):
         await api.user(f"member{n}")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.faults.processes import Nursery
-from tests.faults.world import REVIEWERS, Application, World, world
+from tests.faults.world import LEAD, REVIEWERS, Application, World, world
 from tests.support.temporal import PrivateTemporal
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-Steps = Callable[[Application], Coroutine[Any, Any, None]]
+Steps = Callable[[Application], Coroutine[Any, Any, Any]]
 CROWD = 70
 
 
@@ -38,15 +38,30 @@ async def _first_review_given(case: Application) -> None:
     await case.review(REVIEWERS[0])
 
 
+async def _disputed(case: Application) -> None:
+    await _first_review_given(case)
+    await case.review(REVIEWERS[1], "reject")
+
+
 async def _changes_requested(case: Application) -> None:
     await _submitted(case)
     await case.review(REVIEWERS[0], "request_changes")
 
 
-async def _voted(case: Application) -> None:
+async def _voting(case: Application) -> None:
     await _submitted(case)
     await case.approve()
+
+
+async def _voted(case: Application) -> None:
+    await _voting(case)
     await case.votes(9)
+
+
+async def _extended_vote(case: Application) -> None:
+    await _voting(case)
+    await case.votes(1)
+    await case.skip(days=7, minutes=1)
 
 
 async def _on_probation(case: Application) -> None:
@@ -57,6 +72,11 @@ async def _on_probation(case: Application) -> None:
 async def _to_be_judged(case: Application) -> None:
     await _on_probation(case)
     await case.skip(days=60, minutes=1)
+
+
+async def _extended_probation(case: Application) -> None:
+    await _to_be_judged(case)
+    await case.decide("extend")
 
 
 async def _rejected(case: Application) -> None:
@@ -74,9 +94,13 @@ STAGES: dict[str, tuple[Steps, Steps, str]] = {
     "draft": (Application.draft, Application.submit, "first_review"),
     "credential_review": (_submitted, lambda c: c.review(REVIEWERS[0]), "second_review"),
     "roll mailing": (_first_review_given, lambda c: c.review(REVIEWERS[1]), "voting"),
+    "lead_review": (_disputed, lambda c: c.review(LEAD, "reject"), "appeal_window"),
     "changes_requested": (_changes_requested, Application.resubmit, "first_review"),
+    "voting": (_voting, lambda c: c.votes(9), "voting"),
+    "voting_extended": (_extended_vote, lambda c: c.skip(days=3, minutes=1), "appeal_window"),
     "counting": (_voted, lambda c: c.skip(days=7, minutes=1), "probation"),
     "probation": (_on_probation, lambda c: c.skip(days=30, minutes=1), "probation"),
+    "probation_extended": (_extended_probation, lambda c: c.skip(days=30, minutes=1), "probation_decision"),
     "probation_decision": (_to_be_judged, lambda c: c.decide("fail"), "appeal_window"),
     "appeal": (_rejected, Application.appeal, "appeal_review"),
     "appeal_review": (_appealing, lambda c: c.decide_appeal("overturn"), "first_review"),
@@ -84,26 +108,36 @@ STAGES: dict[str, tuple[Steps, Steps, str]] = {
 """What leads into the middle of each stage, what is asked while something is killed, and where that leads."""
 
 
-@pytest.mark.parametrize("victim", ["worker", "api", "temporal"])
-async def test_in_the_middle_of_every_stage(here: World, victim: str) -> None:
-    """The same steps are taken twice for each stage, once undisturbed: the outcome is the same."""
-    chance = random.Random(victim)
+async def test_in_the_middle_of_every_stage(here: World) -> None:
+    """The same steps are taken for each stage, undisturbed and with each victim: the outcome is the same."""
     quiet = await _prepared(here, "quiet")
     await asyncio.gather(*(STAGES[stage][1](case) for stage, case in quiet.items()))
-    struck = await _prepared(here, "struck")
+    for case in quiet.values():
+        await case.roll_mailed()
+    for victim in ("worker", "api", "temporal"):
+        struck = await _struck(here, victim)
+        for stage, case in struck.items():
+            await case.roll_mailed()
+            assert (await case.show())["stage"] == STAGES[stage][2], (victim, stage)
+            await case.holds()
+            assert await case.codes() == await quiet[stage].codes(), (victim, stage)
+            assert await case.letters() == await quiet[stage].letters(), (victim, stage)
+
+
+async def _struck(here: World, victim: str) -> dict[str, Application]:
+    """Take the steps while ``victim`` is killed in their middle and started again."""
+    chance = random.Random(victim)
+    struck = await _prepared(here, victim)
     acting = [asyncio.create_task(STAGES[stage][1](case)) for stage, case in struck.items()]
     await asyncio.sleep(chance.uniform(0.02, 0.12))
+    unfinished = [stage for stage, act in zip(STAGES, acting, strict=True) if not act.done()]
     await here.kill(victim)
+    # Else the kill came too late to be in the middle of anything.
+    assert len(unfinished) > len(STAGES) / 2, unfinished
     await asyncio.sleep(chance.uniform(0.0, 0.2))
     await here.start(victim)
     await asyncio.gather(*acting)
-    for case in (*quiet.values(), *struck.values()):
-        await case.roll_mailed()
-    for stage, case in struck.items():
-        assert (await case.show())["stage"] == STAGES[stage][2], stage
-        await case.holds()
-        assert await case.codes() == await quiet[stage].codes(), stage
-        assert await case.letters() == await quiet[stage].letters(), stage
+    return struck
 
 
 async def _prepared(here: World, name: str) -> dict[str, Application]:
