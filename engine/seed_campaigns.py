@@ -36,10 +36,10 @@ NEWCOMERS: Final = (
 CROWD: Final = (
     # The mailbox of who invites them, written in another way.
     Someone("member.02+books", "示例·柏青青", CHINESE),
-    Someone("friend1", "新成员 20417", CHINESE),
-    Someone("friend2", "新成员 58260", CHINESE),
+    Someone("friend1", "新成员 204170", CHINESE),
+    Someone("friend2", "新成员 582604", CHINESE),
     Someone("friend3", "Demo Pat Hollow", ENGLISH, "Europe/Paris"),
-    Someone("friend4", "New member 33951", ENGLISH, "Europe/Paris"),
+    Someone("friend4", "New member 339517", ENGLISH, "Europe/Paris"),
 )
 CROWD_DAY: Final = 5
 READER: Final = "Mozilla/5.0 (demo reader {day}-{number})"

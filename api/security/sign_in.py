@@ -178,7 +178,7 @@ class SignIn:
 
 def _first_name(locale: str) -> str:
     """Return what somebody is called until they say a name: with a number, so that lists tell them apart."""
-    return f"{translate(locale, 'person.new_member')} {10_000 + secrets.randbelow(90_000)}"
+    return f"{translate(locale, 'person.new_member')} {100_000 + secrets.randbelow(900_000)}"
 
 
 def _check_browser(link: Link, browser: str | None) -> None:

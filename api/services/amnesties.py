@@ -21,9 +21,7 @@ def listed(conn: Connection, campaign_id: str) -> list[AmnestyOut]:
         AmnestyOut(
             number=row.number,
             days=row.days,
-            declared_by=PersonOut(id=row.declared_by, display_name=row.actor_name)
-            if row.actor_name
-            else None,
+            declared_by=_person(row),
             declared_at=row.declared_at,
             reason=row.reason,
             members=row.members,

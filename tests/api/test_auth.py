@@ -122,7 +122,7 @@ async def test_somebody_new_becomes_a_member_by_using_the_link(api: Api) -> None
     assert answer.status_code == 201
     me = answer.json()["person"]
     assert (me["email"], me["locale"], me["roles"]) == ("new@people.example", "zh-CN", ["member"])
-    assert re.fullmatch(r"新成员 \d{5}", me["display_name"])
+    assert re.fullmatch(r"新成员 \d{6}", me["display_name"])
     joined = (await api.rows(select(people.c.joined_at)))[0]["joined_at"]
     assert datetime.now(UTC) - joined < timedelta(minutes=1)
 

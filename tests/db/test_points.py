@@ -338,7 +338,9 @@ async def test_entries_are_paged_newest_first(db: Database, campaign: str):
 
 async def test_random_transfers_of_many_tasks(db: Database):
     """Whatever gets through: balanced, no account below zero, every key once, balances are the sums."""
-    dice = random.Random(20260301)
+    first_seed = random.SystemRandom().randrange(10**9)
+    print(f"seed {first_seed}")
+    dice = random.Random(first_seed)
     people, campaigns = [new_id() for _ in range(12)], [new_id() for _ in range(4)]
     await db.write(lambda conn: deposit(conn, 2000))
     booked: Counter[str] = Counter()
@@ -372,7 +374,8 @@ async def test_random_transfers_of_many_tasks(db: Database):
 
     seeds = [dice.randrange(10**9) for _ in range(160)]
     await asyncio.gather(*(task(seeds[first::16]) for first in range(16)))
-    assert all(booked[f"done-{kind}"] for kind in range(6)), booked
+    assert sum(booked.values()) == 160
+    assert sum(booked[f"done-{kind}"] for kind in range(6)) > 16, booked
     await sound(db)
 
     def totals(conn: Connection) -> tuple[int, int, int]:

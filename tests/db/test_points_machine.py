@@ -7,13 +7,20 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sqlalchemy import make_url, select
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Engine, select
 
+from db.postgres import postgres_engine
 from db.repositories import point_checks, points
 from db.sqlite import sqlite_engine
-from db.tables import metadata
-from db.tables.points import point_accounts, point_days, point_postings, point_transfers
+from db.tables.points import point_accounts, point_transfers
+from db.urls import normalise_url
 from domain.points import (
     AlreadyReversed,
     InsufficientPoints,
@@ -27,7 +34,6 @@ from domain.points import (
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TABLES = [point_accounts, point_transfers, point_postings, point_days]
 
 keys = st.sampled_from("abcdef")
 campaigns = st.sampled_from(["one", "two"])
@@ -45,11 +51,11 @@ payments = st.lists(
 class Ledger(RuleBasedStateMachine):
     """Every rule does the same thing to the ledger and to three dictionaries."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
         super().__init__()
-        self.conn = sqlite_engine(make_url("sqlite://")).connect()
+        self.conn = engine.connect()
+        # Never committed: the next story begins with an empty ledger.
         self.conn.begin()
-        metadata.create_all(self.conn, tables=TABLES)
         self.held: dict[str, int] = defaultdict(int)
         # What each key booked: kind, reference and moves.
         self.booked: dict[str, tuple[str, str, dict[str, int]]] = {}
@@ -165,5 +171,23 @@ def reserve_exists(machine: Ledger, campaign: str) -> bool:
     return machine.conn.execute(statement).scalar() is not None
 
 
-TestLedger = Ledger.TestCase
-TestLedger.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+def search(engine: Engine, stories: int) -> None:
+    class Here(Ledger):
+        def __init__(self) -> None:
+            super().__init__(engine)
+
+    run_state_machine_as_test(
+        Here, settings=settings(max_examples=stories, stateful_step_count=20, deadline=None)
+    )
+
+
+def test_no_story_is_found_on_sqlite(sqlite_url: str) -> None:
+    engine = sqlite_engine(normalise_url(sqlite_url))
+    search(engine, 30)
+    engine.dispose()
+
+
+def test_no_story_is_found_on_postgresql(postgres_url: str) -> None:
+    engine = postgres_engine(normalise_url(postgres_url))
+    search(engine, 12)
+    engine.dispose()
