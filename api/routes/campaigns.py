@@ -209,7 +209,12 @@ async def extend(
     return await _acted(once, actor, lambda u: service.extend(actor, campaign_id, given.days, u))
 
 
-@router.post("/campaigns/{campaign_id}/cancel", summary="Cancel", response_model=CampaignStatusOut)
+@router.post(
+    "/campaigns/{campaign_id}/cancel",
+    summary="Cancel",
+    response_model=CampaignStatusOut,
+    responses={204: {"description": "A draft, which is deleted"}},
+)
 async def cancel(
     actor: LeaderOrStaff,
     campaign_id: ObjectId,

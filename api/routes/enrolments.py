@@ -56,7 +56,13 @@ async def check_in(
     return Response(done.model_dump_json(), 201, media_type="application/json")
 
 
-@router.post("/enrolments", summary="Enrol", status_code=201, response_model=EnrolmentOut)
+@router.post(
+    "/enrolments",
+    summary="Enrol",
+    status_code=201,
+    response_model=EnrolmentOut,
+    responses={200: {"model": EnrolmentOut, "description": "In already"}},
+)
 async def enrol(
     actor: Member, campaign_id: ObjectId, request: Request, once: OnceDep, given: EnrolIn | None = None
 ) -> Response:
