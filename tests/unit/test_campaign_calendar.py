@@ -1,6 +1,7 @@
 """The days of a campaign as instants: cut-off, clock changes, pauses, in every zone."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -45,8 +46,12 @@ shifts = st.lists(st.builds(Shift, from_day=st.integers(1, 40), days=st.integers
 )
 
 
+@cache
 def _turns() -> list[tuple[str, date]]:
-    """Zones and dates around which their clocks changed: random dates alone would hardly find them."""
+    """Zones and dates around which their clocks changed: random dates alone would hardly find them.
+
+    Looked for when a test wants them: it takes over a second, in every process that collects this file.
+    """
     found = []
     for name in ODD:
         zone, on = ZoneInfo(name), datetime(1992, 1, 1, 12, tzinfo=ZoneInfo(name))
@@ -58,10 +63,12 @@ def _turns() -> list[tuple[str, date]]:
     return found
 
 
-TURNS = _turns()
-MISSING = [turn for turn in TURNS if turn[1] in missing_dates(turn[0], turn[1].year)]
+def _missing() -> list[tuple[str, date]]:
+    return [turn for turn in _turns() if turn[1] in missing_dates(turn[0], turn[1].year)]
+
+
 somewhere = st.tuples(zones, dates)
-turning = st.sampled_from(TURNS) | st.sampled_from(MISSING)
+turning = st.deferred(lambda: st.sampled_from(_turns()) | st.sampled_from(_missing()))
 minutes = st.integers(0, 720) | st.sampled_from([0, 30, 60, 90, 120, 135, 150, 180, 720])
 
 
@@ -212,7 +219,7 @@ def test_a_wall_time_is_reached_at_the_first_instant_that_shows_it_or_more(where
 @given(plans, st.integers(1, 40))
 def test_dates_follow_each_other_without_those_that_never_were(campaign: CampaignPlan, day: int):
     first, on = date_of(campaign, 1), date_of(campaign, day)
-    gone = [d for zone, d in MISSING if zone == campaign.time_zone and campaign.starts_on <= d <= on]
+    gone = [d for zone, d in _missing() if zone == campaign.time_zone and campaign.starts_on <= d <= on]
     assert on == campaign.starts_on + timedelta(days=day - 1 + len(gone))
     assert first not in gone
     assert on not in gone
