@@ -1,6 +1,7 @@
 """The worker process: which workflows and activities run on which task queue."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -254,6 +255,8 @@ def main() -> int:
         settings = load_settings()
         configure_logging(settings)
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        # What lives as long as the process need not be looked through again by every collection.
+        gc.freeze()
         asyncio.run(_main(settings))
     except SettingsError as error:
         print(error, file=sys.stderr)
