@@ -242,7 +242,7 @@ async def test_a_long_hand_over_keeps_its_lease(
     await eventually(all_have(database, ids, "sending"))
 
     async def renewed() -> bool:
-        return (await row(database, ids[0]))["not_before"] > clock() + LEASE * 0.8
+        return bool((await row(database, ids[0]))["not_before"] > clock() + LEASE * 0.8)
 
     for _ in range(6):
         # Nobody looks before the lease is renewed, however slow the machine is.
