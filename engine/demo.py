@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -128,9 +129,17 @@ def _await_ready(running: Path, process: subprocess.Popen[bytes], log: Path) -> 
         time.sleep(0.05)
 
 
-async def tell_stories(
-    base_url: str, database_url: str, narrator: Narrator, members: int, days: int
-) -> tuple[Story, CampaignStory]:
+@dataclass(frozen=True)
+class Told:
+    """Both stories, and how many seconds each of them took."""
+
+    story: Story
+    campaign: CampaignStory
+    story_seconds: float
+    campaign_seconds: float
+
+
+async def tell_stories(base_url: str, database_url: str, narrator: Narrator, members: int, days: int) -> Told:
     """Tell both stories on the Kameng at ``base_url``: an application, and a campaign of who was certified.
 
     Raises ``EngineError`` where they go otherwise.
@@ -140,15 +149,18 @@ async def tell_stories(
         async with entrance(base_url) as door:
             story = Story(door, narrator)
             campaign = CampaignStory(door, db, narrator, story.applicant, days)
+            begun = time.monotonic()
             try:
                 await story.tell()
+                story_told = time.monotonic()
                 narrator.rule(narrator.words("campaign_title", days=days))
                 await campaign.tell(members)
             except Refusal as refusal:
                 raise EngineError(f"the story went otherwise: {refusal}") from refusal
             except httpx2.TransportError as error:
                 raise EngineError(f"Kameng stopped answering ({error!r})") from error
-            return story, campaign
+            seconds = story_told - begun, time.monotonic() - story_told
+            return Told(story, campaign, *seconds)
 
 
 def demo_command(lang: str | None = None, members: int = 200, days: int = 30) -> None:
@@ -163,9 +175,10 @@ def demo_command(lang: str | None = None, members: int = 200, days: int = 30) ->
     with tempfile.TemporaryDirectory(prefix="kameng-demo-") as name, own_kameng(Path(name)) as places:
         ready = time.monotonic()
         narrator.console.print(narrator.words("started", seconds=ready - begun, people=len(EVERYBODY)))
-        story, campaign = asyncio.run(tell_stories(*places, narrator, members, days))
-        told = time.monotonic() - ready
-    narrator.timeline(story.entries)
-    narrator.report(campaign.report)
-    facts = {"days": story.days + days, "seconds": told, "mails": story.mails, "events": len(story.entries)}
-    narrator.console.print(narrator.words("summary", **facts), narrator.words("further"), sep="\n")
+        told = asyncio.run(tell_stories(*places, narrator, members, days))
+    narrator.timeline(told.story.entries)
+    narrator.report(told.campaign.report)
+    facts = {"mails": told.story.mails, "events": len(told.story.entries)}
+    application = narrator.words("summary", days=told.story.days, seconds=told.story_seconds, **facts)
+    ran = narrator.words("campaign_summary", days=days, seconds=told.campaign_seconds)
+    narrator.console.print(application, ran, narrator.words("further"), sep="\n")

@@ -115,8 +115,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "what": ("发生了什么", "what happened"),
     "who": ("谁", "who"),
     "summary": (
-        "{days} 天的流程用了 {seconds:.0f} 秒；申请人收到 {mails} 封邮件，时间线 {events} 条，步步核对。",
-        "{days} days took {seconds:.0f} seconds: {mails} mails, {events} entries, all checked.",
+        "申请：{days} 天用了 {seconds:.0f} 秒；申请人收到 {mails} 封邮件，时间线 {events} 条，步步核对。",
+        "Application: {days} days took {seconds:.0f} seconds; {mails} mails, {events} entries, all checked.",
+    ),
+    "campaign_summary": (
+        "活动：{days} 天用了 {seconds:.0f} 秒；发放的积分与报告一致。",
+        "Campaign: {days} days took {seconds:.0f} seconds; points paid as its report says.",
     ),
     "further": (
         "接着看：make run 启动整个卡盟（API 文档在 /docs，邮件在 /outbox）；ARCHITECTURE.md 讲整座房子。",
