@@ -57,7 +57,7 @@ class CheckInIn(Input):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.note and self.link is None and self.picture_id is None:
-            raise PydanticCustomError("nothing_named", "must hold a note, a link or a picture")
+            raise PydanticCustomError("no_proof", "must hold a note, a link or a picture")
         return self
 
 

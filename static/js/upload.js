@@ -1,4 +1,7 @@
 // Shows how far an upload has come and what was chosen. Without scripts the form uploads by itself.
+// A form that uploads at once needs no second press; the note beside it is kept over the new page.
+const note = document.querySelector("#note");
+
 for (const form of document.querySelectorAll("[data-upload]")) {
   const progress = form.querySelector("[data-upload-progress]");
   const error = form.querySelector("[data-upload-error]");
@@ -15,6 +18,13 @@ for (const form of document.querySelectorAll("[data-upload]")) {
     picture.onload = () => URL.revokeObjectURL(picture.src);
     preview.append(picture);
   });
+  if ("uploadAtOnce" in form.dataset) {
+    if (note && !note.value) note.value = sessionStorage.getItem(form.action) ?? "";
+    sessionStorage.removeItem(form.action);
+    form.elements.file.addEventListener("change", () => {
+      if (form.elements.file.files.length) form.requestSubmit();
+    });
+  }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -26,6 +36,7 @@ for (const form of document.querySelectorAll("[data-upload]")) {
     };
     request.onload = () => {
       if (request.status < 400) {
+        if (note?.value) sessionStorage.setItem(form.action, note.value);
         location.assign(request.responseURL || location.href);
         return;
       }

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, async_playwright
 from db.database import Database
 from domain.people import Role
 from engine.visitors import entrance
+from tests.browser.campaign_states import States
 from tests.browser.cases import Case, newcomer
 from tests.browser.guests import Guest, window
 from tests.browser.kameng import RunningKameng
@@ -21,6 +22,7 @@ from tests.support.shared import shared_service
 
 Window = Callable[..., AbstractAsyncContextManager[Guest]]
 NewCase = Callable[..., Awaitable[Case]]
+NewStates = Callable[[], Awaitable[States]]
 
 
 @pytest.fixture(scope="session")
@@ -78,5 +80,18 @@ async def new_case(kameng: dict[str, str], database: Database) -> AsyncIterator[
 
         async def new(locale: str = "zh-CN", zone: str = "Asia/Shanghai", roles: Sequence[Role] = ()) -> Case:
             return await newcomer(database, door, locale, zone, roles)
+
+        yield new
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_states(
+    kameng: dict[str, str], database: Database, new_case: NewCase
+) -> AsyncIterator[NewStates]:
+    """Return somebody who leads campaigns and somebody who takes part: ``states = await new_states()``."""
+    async with entrance(kameng["address"]) as door:
+
+        async def new() -> States:
+            return States(database, door, await new_case(roles=[Role.LEADER]), await new_case())
 
         yield new

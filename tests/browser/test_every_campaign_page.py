@@ -1,36 +1,17 @@
 """Every page of campaigns in every state, in both languages: accessible, light and dark, narrow, guarded."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-
 import pytest
-import pytest_asyncio
 
 from db.database import Database
 from domain.campaigns.plan import Board
-from domain.people import Role
 from engine.seed_campaigns import JOINABLE, PAST, PLANNED, RUNNING, WAITING
-from engine.visitors import entrance
-from tests.browser.campaign_states import States, campaign_of, certified_of, share_of
-from tests.browser.conftest import NewCase, Window
+from tests.browser.campaign_states import campaign_of, certified_of, share_of
+from tests.browser.conftest import NewCase, NewStates, Window
 from tests.browser.looks import both_languages, look_over
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-NewStates = Callable[[], Awaitable[States]]
 DESK = ("in_review", "scheduled", "running", "settled")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def new_states(
-    kameng: dict[str, str], database: Database, new_case: NewCase
-) -> AsyncIterator[NewStates]:
-    """Return somebody who leads campaigns and somebody who takes part: ``states = await new_states()``."""
-    async with entrance(kameng["address"]) as door:
-
-        async def new() -> States:
-            return States(database, door, await new_case(roles=[Role.LEADER]), await new_case())
-
-        yield new
 
 
 @pytest.mark.parametrize(("locale", "scheme"), [("zh-CN", "dark"), ("en", "light")], ids=["zh", "en"])

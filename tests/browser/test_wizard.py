@@ -1,12 +1,9 @@
 """The wizard with scripts: nothing typed is lost or overwritten unseen; files with progress and preview."""
 
-import os
-import zlib
-from struct import pack
-
 import pytest
 from playwright.async_api import expect
 
+from tests.browser import noise
 from tests.browser.cases import Case
 from tests.browser.conftest import NewCase, Window
 from tests.browser.guests import Guest
@@ -16,24 +13,6 @@ from tests.support.vetting import until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SLOW_UPLOAD = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 400_000}
-
-
-def picture(side: int = 300) -> bytes:
-    """Return a PNG of noise, which does not compress: ``side``² × 3 bytes."""
-    rows = b"".join(b"\0" + os.urandom(side * 3) for _ in range(side))
-    parts = [
-        (b"IHDR", pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
-        (b"IDAT", zlib.compress(rows, 0)),
-        (b"IEND", b""),
-    ]
-    chunks = [
-        pack(">I", len(data)) + kind + data + pack(">I", zlib.crc32(kind + data)) for kind, data in parts
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return pack(">I", len(data)) + kind + data + pack(">I", zlib.crc32(kind + data))
 
 
 async def test_what_was_typed_is_there_again(open_window: Window, new_case: NewCase) -> None:
@@ -98,7 +77,7 @@ async def test_an_upload_shows_what_was_chosen_and_how_far_it_is(
         await guest.go(f"{case.path}/edit/documents")
         await page.select_option("#kind", "sample")
         await page.set_input_files(
-            "#file", {"name": "夜空.png", "mimeType": "image/png", "buffer": picture()}
+            "#file", {"name": "夜空.png", "mimeType": "image/png", "buffer": noise.png()}
         )
         await expect(page.locator("[data-upload-preview] img")).to_be_visible()
         devtools = await page.context.new_cdp_session(page)
@@ -151,4 +130,4 @@ async def test_a_wrong_file_is_told_in_the_page(
         if scripts:
             await expect(page.locator("#file")).not_to_have_value("")
         assert len((await case.read())["documents"]) == 2
-        guest.complaints = [line for line in guest.complaints if "Failed to load resource" not in line]
+        guest.expected_refusals()
