@@ -43,6 +43,8 @@ NAMES = (
 
 # Two that are no JSON; and one that has to say 503, because no worker runs here.
 LEFT_OUT = {"/metrics", "/docs", "/readyz"}
+# What begins a process waits for a worker, for longer than the call does.
+BEGINS = "/submit"
 
 
 @pytest.fixture
@@ -144,7 +146,7 @@ def throw(
     )
     @given(case=operation.as_strategy(generation_mode=mode), there=st.booleans())
     def one(case: Case, there: bool) -> None:
-        if there and case.path_parameters:
+        if there and case.path_parameters and not operation.path.endswith(BEGINS):
             case.path_parameters |= {name: known[name] for name in case.path_parameters if name in known}
         answer = case.call(base_url=url, headers=headers)
         answered[answer.status_code] += 1
