@@ -68,10 +68,11 @@ def markdown(document: dict[str, Any]) -> str:
     lines = [
         "# Measured",
         "",
-        f"{max(runs)[0][:10]} on {where};",
+        f"The newest run of each row. The last was on {where};",
         f"Python {machine['python']}, SQLite {machine['sqlite']}, {packages}.",
         *(
-            f"Rows {', '.join(map(str, sorted(rows)))}: until {at[11:16]} UTC, load average {load} before."
+            f"Rows {', '.join(map(str, sorted(rows)))}: "
+            f"{at[:10]} until {at[11:16]} UTC, load average {load} before."
             for (at, load), rows in sorted(runs.items())
         ),
         "Medians of pairs measured in turn; the ratio is the median of the pairs' ratios.",
@@ -89,7 +90,7 @@ def markdown(document: dict[str, Any]) -> str:
 
 
 def write(results: Sequence[Result], load: float | None) -> list[Path]:
-    """Write ``<date>.json`` and ``latest.md``.
+    """Write ``<date>.json`` and, with the newest run of each row of all days, ``latest.md``.
 
     Rows that were not measured now stay as the day's earlier runs left them.
     """
@@ -106,5 +107,15 @@ def write(results: Sequence[Result], load: float | None) -> list[Path]:
     }
     RESULTS.mkdir(exist_ok=True)
     dated.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    latest.write_text(markdown(document))
+    latest.write_text(markdown(document | {"results": _newest()}))
     return [dated, latest]
+
+
+def _newest() -> list[dict[str, Any]]:
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for dated in sorted(RESULTS.glob("*.json")):
+        of_day: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        for one in json.loads(dated.read_text())["results"]:
+            of_day[one["row"]].append(one)
+        rows |= of_day
+    return [one for row in sorted(rows) for one in rows[row]]
