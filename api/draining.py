@@ -22,21 +22,18 @@ def told_when_asked_to_end(draining: asyncio.Event) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: answer for number in _SIGNALS if callable(answer := signal.getsignal(number))}
 
     def asked(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(draining.set)
-        answer = before[signal.Signals(number)]
-        if callable(answer):
-            answer(number, frame)
+        before[signal.Signals(number)](number, frame)
 
-    own = {number: answer for number, answer in before.items() if callable(answer)}
-    for number in own:
+    for number in before:
         signal.signal(number, asked)
     try:
         yield
     finally:
-        for number, answer in own.items():
+        for number, answer in before.items():
             # Whoever has taken the signal over since keeps it.
             if signal.getsignal(number) is asked:
                 signal.signal(number, answer)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 LOOK_SECONDS: Final = 2.0
 _LOOKS_BETWEEN_SIGNS: Final = 10
-# A browser comes back by itself; one that does not notice that its reader is gone is not asked for ever.
+# A browser comes back by itself; a reader whose going was not noticed is not watched for ever.
 _LOOKS: Final = 150
 _COME_BACK_MS: Final = 3000
 

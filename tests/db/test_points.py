@@ -374,8 +374,7 @@ async def test_random_transfers_of_many_tasks(db: Database):
 
     seeds = [dice.randrange(10**9) for _ in range(160)]
     await asyncio.gather(*(task(seeds[first::16]) for first in range(16)))
-    assert sum(booked.values()) == 160
-    assert sum(booked[f"done-{kind}"] for kind in range(6)) > 16, booked
+    assert all(booked[f"done-{kind}"] for kind in range(6)), booked
     await sound(db)
 
     def totals(conn: Connection) -> tuple[int, int, int]:

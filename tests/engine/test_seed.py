@@ -180,6 +180,7 @@ async def test_every_interesting_state_is_there_once_however_often_it_was_cut_sh
         await asyncio.sleep(0)
     assert await place.states() != STATES
     await seed_demo(place.db, BASE, transport=Cut(place.way, 10_000))
+    assert (await place.counts())["people"] == len(EVERYBODY) + len(CROWD) + len(NEWCOMERS)
     assert await place.states() == STATES
     assert await place.campaigns() == CAMPAIGNS
     assert await place.held() == {"halfway": "reviewer3"}

@@ -8,19 +8,20 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from temporalio.client import Client
 
 from domain.ids import new_id
 from engine import processes
 from engine.visitors import Visitor
-from tests.faults.processes import Nursery, Victim, until_gone
+from tests.faults.processes import START_SECONDS, Nursery, Victim, until_gone
 from tests.faults.world import HOST, Application, World, world
 from tests.support.held import writes_held
 from tests.support.temporal import PrivateTemporal
 
 pytestmark = pytest.mark.faults
 
-BEGUN_SECONDS = 0.5
-"""In which a request has come as far as the database that it then waits for."""
+DRAINING_SECONDS = 0.5
+"""In which a worker that does not wait for what it has begun would be gone."""
 QUIT_SECONDS = 10.0
 """Half of what the API waits for open answers at most: a stream that stands open must not use that up."""
 
@@ -56,6 +57,23 @@ async def until_closed(port: int) -> None:
             await asyncio.sleep(0.02)
 
 
+async def told(port: int) -> str:
+    async with httpx2.AsyncClient() as http:
+        return (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+
+
+def figure(text: str, series: str) -> float:
+    """Sum up the samples whose name and labels match ``series``, a pattern."""
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if re.match(series, line))
+
+
+async def until_busy(port: int, series: str, number: int) -> None:
+    """Return once ``series`` of whoever tells its metrics at ``port`` has come to ``number``."""
+    async with asyncio.timeout(START_SECONDS):
+        while figure(await told(port), series) < number:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+
+
 async def test_the_api_answers_what_it_has_begun_and_keeps_no_stream_open(
     here: World, sqlite_url: str
 ) -> None:
@@ -69,7 +87,8 @@ async def test_the_api_answers_what_it_has_begun_and_keeps_no_stream_open(
         assert "here" in await anext(lines)
         async with writes_held(sqlite_url):
             begun = asyncio.create_task(mo.send("POST", "/applications", new_id(), json=body))
-            await asyncio.sleep(BEGUN_SECONDS)
+            # The stream, the request, and the one that asks.
+            await until_busy(here.api.given["port"], "kameng_http_requests_in_flight ", 3)
             stopping = asyncio.create_task(here.api.stop())
             async with asyncio.timeout(QUIT_SECONDS):
                 async for _ in lines:
@@ -84,17 +103,28 @@ async def test_the_api_answers_what_it_has_begun_and_keeps_no_stream_open(
     assert (await Application(here, "mo", answer.json()["id"]).show())["headline"] == body["headline"]
 
 
-async def test_the_worker_finishes_the_activity_that_it_has_begun(here: World, sqlite_url: str) -> None:
+async def until_asked(here: World) -> None:
+    """Return once Temporal has a process of vetting: what the API had to write before is written."""
+    client = await Client.connect(here.temporal.address)
+    async with asyncio.timeout(START_SECONDS):
+        while not (await client.count_workflows("WorkflowType = 'Vetting'")).count:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
+
+
+async def test_the_worker_finishes_the_activity_that_it_has_begun(
+    here: World, sqlite_url: str, ports: dict[str, int]
+) -> None:
     case = Application(here, "lin")
     await case.draft()
     await here.kill("worker")
     submitting = asyncio.create_task(case.submit())
-    await asyncio.sleep(BEGUN_SECONDS)
+    await until_asked(here)
     async with writes_held(sqlite_url):
         await here.start("worker")
-        await asyncio.sleep(BEGUN_SECONDS)
+        slots = r'temporal_worker_task_slots_used\{.*worker_type="LocalActivityWorker"'
+        await until_busy(ports["temporal"], slots, 1)
         stopping = asyncio.create_task(here.worker.stop())
-        await asyncio.sleep(BEGUN_SECONDS)
+        await asyncio.sleep(DRAINING_SECONDS)
         assert not stopping.done()
         assert await case.codes() == []
     await stopping
@@ -103,16 +133,6 @@ async def test_the_worker_finishes_the_activity_that_it_has_begun(here: World, s
     await submitting
     assert await case.codes() == ["submitted"]
     await case.holds()
-
-
-async def told(port: int) -> str:
-    async with httpx2.AsyncClient() as http:
-        return (await http.get(f"http://127.0.0.1:{port}/metrics")).text
-
-
-def figure(text: str, series: str) -> float:
-    """Sum up the samples whose name and labels match ``series``, a pattern."""
-    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if re.match(series, line))
 
 
 async def test_api_worker_and_sdk_tell_prometheus_what_they_did(here: World, ports: dict[str, int]) -> None:
