@@ -4,11 +4,12 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from temporalio.client import Client
@@ -38,6 +39,8 @@ from workflows.campaigns import CampaignWorkflow
 from workflows.mail import MailDispatchWorkflow
 from workflows.rehearsals import RehearsalWorkflow
 from workflows.vetting import VettingWorkflow
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -164,25 +167,20 @@ def rehearsal_worker(
     )
 
 
-def _served(settings: Settings) -> tuple[WorkerMetrics, Runtime | None]:
-    """Serve the metrics of the worker and of the SDK where the settings ask for them.
+def _served(name: str, host: str, port: int | None, serve: Callable[[str, int], T]) -> T | None:
+    """Serve metrics at ``host`` where the setting ``name`` gives a port.
 
-    SettingsError, a line naming the setting, if an address cannot be listened on.
+    SettingsError, a line that names the setting, if the address cannot be listened on.
     """
-    metrics, host, runtime = WorkerMetrics(), settings.metrics_host, None
+    if not port:
+        return None
     try:
-        name, port = "KAMENG_WORKER_METRICS_PORT", settings.worker_metrics_port
-        if port:
-            metrics.serve(host, port)
-        name, port = "KAMENG_TEMPORAL_METRICS_PORT", settings.temporal_metrics_port
-        if port:
-            runtime = metrics_runtime(host, port)
+        return serve(host, port)
     except (OSError, ValueError) as error:
         reason = f"metrics cannot be served at {host}:{port} ({error})"
         raise SettingsError(
             [f"{name}: {reason}; free it, or set another port or KAMENG_METRICS_HOST"]
         ) from error
-    return metrics, runtime
 
 
 async def _connected(settings: Settings, runtime: Runtime | None, stop: asyncio.Event) -> Client | None:
@@ -204,7 +202,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
     SettingsError if the metrics that the settings ask for cannot be served.
     """
-    metrics, runtime = _served(settings)
+    metrics, host = WorkerMetrics(), settings.metrics_host
+    _served("KAMENG_WORKER_METRICS_PORT", host, settings.worker_metrics_port, metrics.serve)
+    runtime = _served("KAMENG_TEMPORAL_METRICS_PORT", host, settings.temporal_metrics_port, metrics_runtime)
     client = await _connected(settings, runtime, stop)
     if client is None:
         return

@@ -40,6 +40,7 @@ GROUPS: Final[Mapping[str, Sequence[Status]]] = {
 }
 PAST: Final = (Status.SETTLING, Status.SETTLED)
 _SHOWN: Final = 24
+_IN_LINE: Final = "in_line"
 
 
 def grouped(
@@ -114,6 +115,7 @@ async def _page(
         actor,
         status=status,
         here=f"/campaigns/{campaign_id}",
+        done=_done(request, shown.place),
         c=shown.campaign,
         numbers=shown.numbers,
         place=shown.place,
@@ -122,6 +124,12 @@ async def _page(
         hours=shown.campaign.reminder_hours,
         form=form,
     )
+
+
+def _done(request: Request, place: EnrolmentOut | None) -> str | None:
+    """Return what the address says was done; being in line is over once a place is free."""
+    done, waits = request.query_params.get("done"), place is not None and place.place_in_line is not None
+    return None if done == _IN_LINE and not waits else done
 
 
 def hour_of(values: Mapping[str, Any]) -> str | None:
@@ -150,7 +158,7 @@ async def enrol(request: Request, actor: Member, campaign_id: ObjectId, parts: P
         form = told(problem, values, actor.locale)
         return await _page(request, actor, campaign_id, parts, form, problem.status)
     if place.place_in_line is not None:
-        return seen(f"/campaigns/{campaign_id}", "in_line")
+        return seen(f"/campaigns/{campaign_id}", _IN_LINE)
     return seen(f"/campaigns/{campaign_id}/me", "enrolled")
 
 

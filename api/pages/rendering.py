@@ -222,7 +222,7 @@ def page(
         t=reader.t,
         word=reader.word,
         here=context.pop("here", None) or _here(request),
-        done=request.query_params.get("done"),
+        done=context.pop("done", request.query_params.get("done")),
         development=settings.time_machine_enabled,
         temporal_ui=settings.temporal_ui_url,
         wall_now=datetime.now(UTC),

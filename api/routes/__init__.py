@@ -36,6 +36,8 @@ def all_routers(settings: Settings) -> list[APIRouter]:
     They are matched in this order: the hottest first.
     """
     api = [
+        ballots.direct,
+        enrolments.direct,
         ballots.router,
         enrolments.router,
         applications.router,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from api.dependencies import DatabaseDep, ObjectId
+from api.direct import DirectRoute
 from api.idempotency import exempt
 from api.pagination import Page, PagingDep
 from api.paths import PREFIX
@@ -27,6 +28,7 @@ from db.repositories import votes
 from domain.ballots import BallotStatus
 
 router = APIRouter(prefix=f"{PREFIX}/ballots", tags=["ballots"])
+direct = APIRouter(prefix=router.prefix, tags=router.tags, route_class=DirectRoute)
 
 Member = Annotated[Actor, allow.members]
 
@@ -55,7 +57,7 @@ async def show(actor: Member, ballot_id: ObjectId, db: DatabaseDep) -> BallotOut
     return await db.read(lambda conn: ballots.whole(conn, ballot_id, actor.person_id))
 
 
-@router.post(
+@direct.post(
     "/{ballot_id}/votes",
     summary="Vote",
     status_code=201,

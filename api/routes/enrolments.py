@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import DatabaseDep, ObjectId
+from api.direct import DirectRoute
 from api.idempotency import Answer, OnceDep, by_itself, key_of
 from api.pagination import Page, PagingDep
 from api.paths import PREFIX
@@ -30,11 +31,12 @@ from api.services.invitation_clicks import count_try, followed
 from domain.campaigns.plan import Board
 
 router = APIRouter(prefix=f"{PREFIX}/campaigns/{{campaign_id}}", tags=["taking part"])
+direct = APIRouter(prefix=router.prefix, tags=router.tags, route_class=DirectRoute)
 
 Member = Annotated[Actor, allow.members]
 
 
-@router.post(
+@direct.post(
     "/checkins",
     summary="Check in",
     status_code=201,

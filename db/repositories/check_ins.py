@@ -5,7 +5,7 @@ wrote last, and what is counted for a day is there before the process can go on 
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     Connection,
     Integer,
     Row,
     String,
     Text,
     and_,
+    any_,
     bindparam,
     func,
     insert,
@@ -26,7 +28,6 @@ from sqlalchemy import (
     update,
 )
 
-from db.prepared import Prepared
 from db.repositories import pictures
 from db.repositories.check_in_records import Kind, Rules, done_days, of_day, recounted, rules_of
 from db.tables.campaigns import campaigns, check_ins, enrolments
@@ -144,13 +145,24 @@ _SQLITE_MEMBERS = _members_of(
 _given_pairs = _lists.render_derived(name="pairs")
 _POSTGRES_MEMBERS = _members_of(_given_pairs, _given_pairs.c.campaign, _given_pairs.c.person)
 
-_BOUND = {name: bindparam(f"new_{name}", type_=kind) for name, kind in _WRITTEN.items()}
+# One statement for any number of ids: an IN list would be put together anew for each.
+_ids = func.json_each(bindparam("ids", type_=JSON)).table_valued("value", name="ids")
+_SQLITE_SENT_BEFORE = select(check_ins).where(check_ins.c.id.in_(select(_ids.c.value)))
+_POSTGRES_SENT_BEFORE = select(check_ins).where(check_ins.c.id == any_(bindparam("ids", type_=ARRAY(String))))
 
-_SQLITE_INSERT = Prepared(insert(check_ins).values({name: _BOUND[name] for name in _INSERTED}))
-_SQLITE_UPDATE = Prepared(
+_sent = func.json_each(bindparam("rows", type_=JSON)).table_valued("value", name="sent")
+_fields = {
+    name: func.json_extract(_sent.c.value, f"$[{number}]", type_=kind).label(name)
+    for number, (name, kind) in enumerate(_WRITTEN.items())
+}
+_SQLITE_INSERT = insert(check_ins).from_select(
+    list(_INSERTED), select(*(_fields[name] for name in _INSERTED)), include_defaults=False
+)
+_counted = select(*(_fields[name] for name in ("campaign_id", "person_id", *_COUNTERS))).subquery("counted")
+_SQLITE_COUNT = (
     update(enrolments)
-    .where(enrolments.c.campaign_id == _BOUND["campaign_id"], enrolments.c.person_id == _BOUND["person_id"])
-    .values({name: _BOUND[name] for name in _COUNTERS})
+    .where(enrolments.c.campaign_id == _counted.c.campaign_id, enrolments.c.person_id == _counted.c.person_id)
+    .values({name: _counted.c[name] for name in _COUNTERS})
 )
 
 _columns = (
@@ -241,7 +253,11 @@ def _members(conn: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[
 def _sent_before(conn: Connection, ids: Sequence[str]) -> dict[str | None, Row[Any]]:
     if not ids:
         return {}
-    return {row.id: row for row in conn.execute(select(check_ins).where(check_ins.c.id.in_(ids)))}
+    if conn.dialect.name == "postgresql":
+        found = conn.execute(_POSTGRES_SENT_BEFORE, {"ids": ids})
+    else:
+        found = conn.execute(_SQLITE_SENT_BEFORE, {"ids": ids})
+    return {row.id: row for row in found}
 
 
 def _closed_to(row: Any, member: Any) -> StrEnum | None:
@@ -289,7 +305,7 @@ def _today(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn |
     if lacking is not None:
         return CheckedIn(lacking)
     streak = after_check_in(member.streak, member.last_day, row.day, rules.rest)
-    counters = {name: getattr(member, name) for name in _COUNTERS} | {
+    counters = dict(zip(_COUNTERS, member[-len(_COUNTERS) :], strict=True)) | {
         "days_done": member.days_done + 1,
         "last_day": row.day,
         "streak": streak,
@@ -345,13 +361,15 @@ def _written(
     }
 
 
-def _write(conn: Connection, writes: Sequence[Mapping[str, Any]]) -> None:
+def _write(conn: Connection, writes: Sequence[dict[str, Any]]) -> None:
     if not writes:
         return
     if conn.dialect.name == "postgresql":
         conn.execute(_POSTGRES_WRITE, {f"new_{name}": [one[name] for one in writes] for name in _WRITTEN})
         return
+    instants = UtcDateTime()
     for one in writes:
-        values = {f"new_{name}": one[name] for name in _WRITTEN}
-        _SQLITE_INSERT.run(conn, values)
-        _SQLITE_UPDATE.run(conn, values)
+        one["at"] = instants.process_bind_param(one["at"], conn.dialect)
+    rows = {"rows": [[one[name] for name in _WRITTEN] for one in writes]}
+    conn.execute(_SQLITE_INSERT, rows)
+    conn.execute(_SQLITE_COUNT, rows)

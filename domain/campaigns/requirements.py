@@ -109,8 +109,8 @@ def _piece(text: str) -> int:
 
 
 def _dominated(pieces: Sequence[str]) -> bool:
-    most = Counter(pieces).most_common(1)
-    return bool(most) and most[0][1] >= _SAID_TWICE and most[0][1] * 2 > len(pieces)
+    most = max(Counter(pieces).values(), default=0)
+    return most >= _SAID_TWICE and most * 2 > len(pieces)
 
 
 def is_web_address(link: str) -> bool:

@@ -131,6 +131,17 @@ async def test_enrolling_checking_in_and_leaving(api: Api) -> None:
     assert en("page.campaign.place.left") in await look(ann, path)
 
 
+async def test_whoever_got_a_place_is_not_told_any_more_of_the_line(api: Api) -> None:
+    campaign = await Campaign.at(api.db, capacity=1)
+    path = f"/campaigns/{campaign.id}"
+    ann, bob = [(await window(api, name))[0] for name in ("ann", "bob")]
+    await send(ann, f"{path}/enrolments")
+    waiting = (await send(bob, f"{path}/enrolments")).headers["location"]
+    assert en("page.done.in_line") in await look(bob, waiting)
+    await send(ann, f"{path}/leave")
+    assert en("page.done.in_line") not in await look(bob, waiting)
+
+
 async def test_a_missed_day_is_made_up_with_a_card(api: Api) -> None:
     campaign = await Campaign.at(api.db)
     path = f"/campaigns/{campaign.id}"
