@@ -6,6 +6,8 @@ PORT ?= 8000
 TESTS ?= tests
 # Tests wait for processes and clocks as much as they compute: more of them than cores.
 JOBS ?= 6
+# Whoever names tests, and continuous integration, gets every one of them.
+BRIEF := $(if $(CI)$(filter-out tests,$(TESTS)),,--brief)
 
 # Where it is set, every process that a test starts would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,7 +23,7 @@ run: setup ## Install what is missing and start the whole of Kameng (PORT=8000 D
 demo: setup ## Tell the stories of an application and of a campaign, in skipped time
 	@exec $(BIN)/kameng demo
 
-test: lint server unit ## Check the code and run every test
+test: lint server unit ## Check the code and run the tests: in minutes, or with CI=true every one of them
 
 lint: setup-tests ## Format, lint, layers, dependencies and types
 	$(BIN)/ruff format --check .
@@ -36,7 +38,7 @@ server: setup-tests
 	@$(BIN)/python -m tests.support.temporal
 
 unit: setup-tests ## Run the tests alone (TESTS=tests/unit, JOBS=6)
-	$(BIN)/pytest -n $(JOBS) --dist worksteal $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal $(BRIEF) $(TESTS)
 
 format: setup-tests ## Put the code into its form
 	$(BIN)/ruff format .

@@ -20,7 +20,7 @@ from bench.ground import Ground
 from db.migrate import upgrade
 from engine import processes
 from engine.temporal_binary import locate
-from engine.temporal_server import spawn_dev_server, wait_until_serving
+from engine.temporal_server import spawn_dev_server, started
 from tests.support.postgres import DURABLE, Postgres, create_database
 from tests.support.temporal import new_namespace
 
@@ -64,14 +64,15 @@ class Place:
     async def temporal(self) -> Client:
         """Start a Temporal server with its database in a file; return a client of a fresh namespace on it."""
         name = uuid.uuid4().hex[:8]
-        server = spawn_dev_server(
-            locate(_silent).path,
-            port=processes.free_port(),
-            log=self.directory / f"temporal-{name}.log",
-            db_file=self.directory / f"temporal-{name}.db",
+        server = await started(
+            lambda: spawn_dev_server(
+                locate(_silent).path,
+                port=processes.free_port(),
+                log=self.directory / f"temporal-{name}.log",
+                db_file=self.directory / f"temporal-{name}.db",
+            )
         )
         self._stack.callback(server.stop)
-        await wait_until_serving(server.address)
         return await new_namespace(server.address, f"bench-{name}")
 
     def database(self, kind: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _KINDS = {
     "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 }
 START_SECONDS = 30.0
+TRY_SECONDS = 5.0
+STARTS = 3
 STOP_SECONDS = 10.0
 
 
@@ -45,33 +48,58 @@ class DevServer:
         """Address of the web UI, or nothing if it was started without."""
         return f"http://127.0.0.1:{self.ui_port}" if self.ui_port else ""
 
+    async def serving(self, seconds: float = START_SECONDS) -> None:
+        """Return once it serves. Raises EngineError after `seconds`, or as soon as it has ended."""
+        deadline = time.monotonic() + seconds
+        while not await _answers(self.address):
+            processes.require_alive(self.process, "Temporal", self.log)
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"Temporal at {self.address} does not serve after {seconds:.0f} s; "
+                    f"{self.log} ends with:\n{processes.tail(self.log)}"
+                )
+            await asyncio.sleep(0.05)
+
     def stop(self) -> bool:
         """Stop it by its pid; returns False if it had to be killed. What it stored is safe either way."""
         return processes.stop(self.process, STOP_SECONDS)
 
 
-async def wait_until_serving(
-    address: str, namespace: str = "default", seconds: float = START_SECONDS
-) -> None:
-    """Return once the namespace answers. Raises EngineError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
+async def _answers(address: str, namespace: str = "default") -> bool:
+    request = DescribeNamespaceRequest(namespace=namespace)
+    try:
+        # Another program that listens there may take the call and never answer it.
+        async with asyncio.timeout(TRY_SECONDS):
             client = await Client.connect(address, namespace=namespace)
-            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
-            return
-        except (RPCError, RuntimeError) as error:
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    f"Temporal at {address} does not serve after {seconds:.0f} s: {error}"
-                ) from error
-        await asyncio.sleep(0.05)
+            await client.workflow_service.describe_namespace(request)
+    except (RPCError, RuntimeError, TimeoutError):
+        return False
+    return True
+
+
+async def started(start: Callable[[], DevServer], seconds: float = START_SECONDS) -> DevServer:
+    """Return a server that `start` starts, once it serves. Raises EngineError as `serving` does.
+
+    It looks for further ports by itself; if another program takes one of them meanwhile it ends at once,
+    and is started again.
+    """
+    for left in reversed(range(STARTS)):
+        server = start()
+        try:
+            await server.serving(seconds)
+            return server
+        except BaseException:
+            ended = server.process.poll() is not None
+            server.stop()
+            if not (ended and left):
+                raise
+    raise AssertionError("unreachable")
 
 
 def spawn_dev_server(
     binary: Path, *, port: int, log: Path, ui_port: int | None = None, db_file: Path | None = None
 ) -> DevServer:
-    """Start a dev server from the main thread and return at once; `wait_until_serving` waits for it."""
+    """Start a dev server from the main thread and return at once; `serving` waits for it."""
     # A profile for another cluster in the environment is none of the dev server's business.
     env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     process = processes.spawn(command_line(binary, port, ui_port, db_file), env, log)

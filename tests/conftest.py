@@ -14,13 +14,13 @@ from temporalio.client import Client
 
 from settings import Settings
 from tests.support import memory
+from tests.support.brief import DATABASES, SAID, left_out
 from tests.support.dealing import dealt
 from tests.support.lent import LentDatabases
 from tests.support.postgres import Postgres, PostgresMissing, create_database
 from tests.support.shared import shared_service
 from tests.support.temporal import PrivateTemporal, SharedTemporal, new_namespace, program
 
-DATABASES = ("sqlite", "postgresql")
 TEMPORAL = frozenset({"temporal_address", "private_temporal", "kameng"})
 """Fixtures that start a Temporal server."""
 
@@ -31,6 +31,11 @@ examples.load_profile("kameng")
 
 # What is imported and collected is no garbage: looking through it was a quarter of a start.
 gc.disable()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the brief run."""
+    parser.addoption("--brief", action="store_true", help="leave out what is slow; on one database each")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,9 +49,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Under xdist, let every process begin with its share of the long tests, and one have the browser's."""
+    """Leave out what a brief run does without; under xdist, deal out the rest.
+
+    Every process begins with its share of the long tests, and one has the browser's.
+    """
+    if config.getoption("brief"):
+        out = [item for item in items if _left_out(item)]
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in set(out)]
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     items[:] = dealt(items, workers, lambda item: item.nodeid)
+
+
+def _left_out(item: pytest.Item) -> bool:
+    called = getattr(item, "callspec", None)
+    parameters = {} if called is None else called.params
+    return left_out(item.nodeid, parameters, slow=item.get_closest_marker("slow") is not None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -173,7 +191,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once more, in colour, which tests did not run for want of PostgreSQL or Chromium."""
+    """Say once more, in colour, which tests did not run, and why."""
+    if terminalreporter.config.getoption("brief"):
+        terminalreporter.write_line(SAID, yellow=True)
     skipped = [
         report for report in terminalreporter.getreports("skipped") if "NOT TESTED ON" in str(report.longrepr)
     ]

@@ -33,7 +33,7 @@ from engine.campaign_driver import CampaignDriver
 from engine.rehearsal.cast import HOST, LONG_AGO, Cast
 from engine.rehearsal.figures import Figures
 from engine.rehearsal.stage import FORECAST, PROGRESS, SCRIPT, SERVER
-from engine.temporal_server import DevServer, spawn_dev_server, wait_until_serving
+from engine.temporal_server import DevServer, spawn_dev_server, started
 
 QUEUE: Final = "rehearsal"
 MINUTE: Final = timedelta(minutes=1)
@@ -69,12 +69,12 @@ async def _end_with(parent: int, task: "asyncio.Future[None]") -> None:
 
 async def _rehearse(place: Path, make_worker: MakeWorker) -> None:
     script = Script.model_validate_json((place / SCRIPT).read_text())
-    server = spawn_dev_server(
-        Path((place / SERVER).read_text()), port=processes.free_port(), log=place / "temporal.log"
+    program, url = Path((place / SERVER).read_text()), f"sqlite:///{place / 'world.db'}"
+    server = await started(
+        lambda: spawn_dev_server(program, port=processes.free_port(), log=place / "temporal.log")
     )
     try:
-        url = f"sqlite:///{place / 'world.db'}"
-        await asyncio.gather(wait_until_serving(server.address), asyncio.to_thread(migrate.upgrade, url))
+        await asyncio.to_thread(migrate.upgrade, url)
         forecast = await _performed(script, server, url, place, make_worker)
     finally:
         server.stop()

@@ -13,7 +13,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 TITLES = {"zh-CN": "三晚认星星", "en": "Three evenings of stars"}
 
 
-@pytest.mark.parametrize(("locale", "scripts"), [("zh-CN", True), ("en", False)], ids=["zh", "en-no-scripts"])
+@pytest.mark.parametrize(
+    ("locale", "scripts"),
+    [
+        pytest.param("zh-CN", True, id="zh"),
+        pytest.param("en", False, id="en-no-scripts", marks=pytest.mark.slow),
+    ],
+)
 async def test_from_the_template_to_everybodys_points(
     open_window: Window, new_case: NewCase, database: Database, locale: str, scripts: bool
 ) -> None:

@@ -9,7 +9,7 @@ from tests.browser.campaign_states import campaign_of, certified_of, share_of
 from tests.browser.conftest import NewCase, NewStates, Window
 from tests.browser.looks import both_languages, look_over
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 DESK = ("in_review", "scheduled", "running", "settled")
 

@@ -13,7 +13,7 @@ from tests.browser.conftest import Window
 from tests.browser.looks import both_languages, faults, look_over
 from tests.browser.seeded import application_of, ballot_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 SUBMITTED = [someone.key for someone in APPLICANTS if someone.key not in ("drafting", "changing")]

@@ -18,7 +18,9 @@ def voters_of(locale: str) -> list[str]:
     return [key for key in VOTERS if KNOWN[key].locale == locale][:QUORUM_VOTES]
 
 
-@pytest.mark.parametrize("locale", ["zh-CN", "en"], ids=["zh", "en"])
+@pytest.mark.parametrize(
+    "locale", [pytest.param("zh-CN", id="zh", marks=pytest.mark.slow), pytest.param("en", id="en")]
+)
 async def test_from_the_first_visit_to_the_certificate(
     open_window: Window, database: Database, locale: str
 ) -> None:
@@ -30,6 +32,7 @@ async def test_from_the_first_visit_to_the_certificate(
         assert set(journey.languages) == {locale}
 
 
+@pytest.mark.slow
 async def test_the_same_without_scripts_by_people_of_both_languages(
     open_window: Window, database: Database
 ) -> None:

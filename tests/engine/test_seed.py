@@ -172,6 +172,7 @@ async def place(sqlite_url: str, temporal_client: Client, tmp_path: Path) -> Asy
         yield Place(db, httpx2.ASGITransport(app=app))
 
 
+@pytest.mark.slow
 async def test_every_interesting_state_is_there_once_however_often_it_was_cut_short(place: Place) -> None:
     for requests in (3, 40, 90):
         with pytest.raises(Exception, match="answer"):

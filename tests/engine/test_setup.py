@@ -68,6 +68,7 @@ def test_an_old_python_without_a_newer_one_beside_it_ends_there(
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_without_a_package_index_it_says_so_and_leaves_no_environment(checkout: Path) -> None:
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_FIND_LINKS": ""}
     done = run_setup(checkout, **nowhere)
@@ -76,6 +77,7 @@ def test_without_a_package_index_it_says_so_and_leaves_no_environment(checkout: 
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.slow
 def test_a_package_with_other_contents_is_refused(checkout: Path) -> None:
     lock = checkout / "requirements" / "uv.txt"
     lock.write_text("uv==0.13.9 --hash=sha256:" + "0" * 64 + "\n")

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from engine.temporal_server import (
     DevServer,
     ensure_search_attributes,
     spawn_dev_server,
-    wait_until_serving,
+    started,
 )
 from settings import Settings
 
@@ -63,16 +63,17 @@ class SharedTemporal:
         """Start it on a free port, without the workers that a server keeps for the schedules and batch
         operations of each namespace: hundreds of namespaces would keep it busy. Its log is in `directory`.
         """
-        port, log = processes.free_port(), directory / "temporal.log"
-        command = command_line(program(), port, None, None)
-        command += ["--dynamic-config-value", "worker.perNamespaceWorkerCount=0"]
-        server = DevServer(processes.spawn(command, COLLECTING_LESS, log), port, None, log)
-        try:
-            asyncio.run(wait_until_serving(server.address, seconds=START_SECONDS))
-        except BaseException:
-            server.stop()
-            raise
-        return cls(server)
+        log, options = (
+            directory / "temporal.log",
+            ["--dynamic-config-value", "worker.perNamespaceWorkerCount=0"],
+        )
+
+        def start() -> DevServer:
+            port = processes.free_port()
+            command = command_line(program(), port, None, None) + options
+            return DevServer(processes.spawn(command, COLLECTING_LESS, log), port, None, log)
+
+        return cls(asyncio.run(started(start, START_SECONDS)))
 
     def describe(self) -> dict[str, str]:
         return {"address": self.server.address}
@@ -86,7 +87,7 @@ class PrivateTemporal:
     """A server of one test's own, with its database in a file: to be killed and started again."""
 
     directory: Path
-    port: int = field(default_factory=processes.free_port)
+    port: int = 0
     server: DevServer | None = None
 
     @property
@@ -94,14 +95,19 @@ class PrivateTemporal:
         return f"127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Start it, or start it again, on the same port and database, and wait until it serves."""
-        self.server = spawn_dev_server(
-            program(),
-            port=self.port,
-            log=self.directory / "temporal.log",
-            db_file=self.directory / "temporal.db",
-        )
-        await wait_until_serving(self.address, seconds=START_SECONDS)
+        """Start it, or start it again on the same port and database, and wait until it serves."""
+        again = self.server is not None
+
+        def start() -> DevServer:
+            self.port = self.port if again else processes.free_port()
+            return spawn_dev_server(
+                program(),
+                port=self.port,
+                log=self.directory / "temporal.log",
+                db_file=self.directory / "temporal.db",
+            )
+
+        self.server = await started(start, START_SECONDS)
 
     def kill(self) -> None:
         """SIGKILL it, as a power cut would."""

@@ -275,6 +275,7 @@ async def test_thirty_days_are_what_a_naive_count_says(
         await check(story)
 
 
+@pytest.mark.slow
 async def test_the_same_with_a_pause_and_an_extension(
     temporal_client: Client, postgres_url: str, task_queue: str
 ) -> None:
@@ -306,6 +307,7 @@ async def test_the_same_when_it_is_cancelled_at_noon_of_a_day(
         await check(story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "starts_on"),
     [

@@ -14,7 +14,7 @@ from domain.policy import VettingPolicy, VotePolicy
 from domain.vetting import ProbationDecision, Stage, Status
 from engine import processes
 from engine.temporal_command import command_line
-from engine.temporal_server import wait_until_serving
+from engine.temporal_server import DevServer, started
 from tests.support.community import Community
 from tests.support.held import inserts_failing, writes_held
 from tests.support.temporal import new_namespace, program
@@ -27,18 +27,21 @@ EVENTS_BEFORE_SUGGESTION = 60
 @pytest.fixture
 async def impatient_client(tmp_path: Path, temporal_namespace: str) -> AsyncIterator[Client]:
     """A client of a server that suggests to continue as new after a few dozen events."""
-    port = processes.free_port()
-    command = command_line(program(), port, None, None)
-    command += [
-        "--dynamic-config-value",
+    log, limit = (
+        tmp_path / "temporal.log",
         f"limit.historyCount.suggestContinueAsNew={EVENTS_BEFORE_SUGGESTION}",
-    ]
-    server = processes.spawn(command, {}, tmp_path / "temporal.log")
+    )
+
+    def start() -> DevServer:
+        port = processes.free_port()
+        command = [*command_line(program(), port, None, None), "--dynamic-config-value", limit]
+        return DevServer(processes.spawn(command, {}, log), port, None, log)
+
+    server = await started(start)
     try:
-        await wait_until_serving(f"127.0.0.1:{port}")
-        yield await new_namespace(f"127.0.0.1:{port}", temporal_namespace)
+        yield await new_namespace(server.address, temporal_namespace)
     finally:
-        processes.stop(server, 10.0)
+        server.stop()
 
 
 async def runs_of(case: Case) -> list[str]:
@@ -102,6 +105,7 @@ async def whole_way_on(case: Case) -> None:
     assert table["ballot_opened"] == 17
 
 
+@pytest.mark.slow
 async def test_deciding_at_the_moment_of_going_on_as_new(
     sqlite_url: str, impatient_client: Client, task_queue: str
 ) -> None:
@@ -154,6 +158,7 @@ async def certified(case: Case) -> None:
     await case.handle.result()
 
 
+@pytest.mark.slow
 async def test_the_history_is_as_long_for_a_thousand_voters_as_for_few(
     sqlite_url: str, temporal_client: Client, task_queue: str
 ) -> None:
@@ -219,6 +224,7 @@ async def test_orders_are_tried_until_the_database_is_back(
     assert (await case.codes()).count("ballot_opened") == 1
 
 
+@pytest.mark.slow
 async def test_a_vote_goes_on_without_a_mail_that_cannot_be_queued(here: Community, case: Case) -> None:
     case.policy = VettingPolicy(vote=VotePolicy(mail_shards=1))
     await case.submit()

@@ -50,6 +50,7 @@ async def test_path_on_postgresql(postgres_url: str, temporal_client: Client, ta
         await check_end(*await walk(here, "probation_extended_then_passed"))
 
 
+@pytest.mark.slow
 async def test_path_replayed_at_every_step(sqlite_url: str, temporal_client: Client, task_queue: str) -> None:
     """Without a cache every workflow task starts from the whole history: what is not deterministic fails."""
     async with community(sqlite_url, temporal_client, task_queue, cached_workflows=0) as here:
