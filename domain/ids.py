@@ -1,10 +1,8 @@
 """Identifiers: time-ordered UUIDs as text, so that keyset pages follow creation order."""
 
-import uuid
-
 import uuid_utils
 
-_NAMESPACE = uuid.UUID("6f0c3d1e-5b1e-5c59-9f0b-0a4f0c9a7b11")
+_NAMESPACE = uuid_utils.UUID("6f0c3d1e-5b1e-5c59-9f0b-0a4f0c9a7b11")
 
 
 def new_id() -> str:
@@ -14,4 +12,4 @@ def new_id() -> str:
 
 def derived_id(*parts: str) -> str:
     """Return the same UUIDv5 for the same ``parts``: a repeated request names the same row."""
-    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
+    return str(uuid_utils.uuid5(_NAMESPACE, "\x1f".join(parts)))
