@@ -17,7 +17,7 @@ class CampaignPolicy(BaseModel):
     changes_window_days: Days = 14
     longest_days: Days = 180
     reminder_hours: tuple[Hour, ...] = Field((8, 12, 18, 21), min_length=1, max_length=6)
-    people_per_shard: int = Field(125_000, ge=1_000, le=1_000_000)
+    people_per_shard: int = Field(250_000, ge=1_000, le=1_000_000)
     shards_at_most: int = Field(8, ge=1, le=32)
 
     @field_validator("reminder_hours")
