@@ -1,4 +1,4 @@
-"""Ids: derived ones are UUIDv5 by the standard, so that nobody's stored ids change; fresh ones sort by age."""
+"""Derived ids are UUIDv5 by the standard, so that nobody's stored ids change; fresh ones sort by age."""
 
 import uuid
 
