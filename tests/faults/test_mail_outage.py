@@ -160,9 +160,13 @@ async def test_what_was_tried_to_the_last_is_failed_for_all_to_see(
             await out.hurry(attempts=MAX_ATTEMPTS - 1)
             return {status for status, _, _ in (await out.mails()).values()} == {"failed"}
 
+        async def logged() -> bool:
+            return "result=failed" in (tmp_path / "worker.log").read_text()
+
         await until(failed, PATIENCE_SECONDS)
         assert {error for _, _, error in (await out.mails()).values()} == {DeadSmtp.error}
-        assert "result=failed" in (tmp_path / "worker.log").read_text()
+        # Said after the commit that is seen above.
+        await until(logged, PATIENCE_SECONDS)
         out.provider.back()
         # The process never waited for it, and what it writes from now on arrives.
         await out.case.review("reviewer1")
