@@ -51,8 +51,12 @@ class DevServer:
     async def serving(self, seconds: float = START_SECONDS) -> None:
         """Return once it serves. Raises EngineError after `seconds`, or as soon as it has ended."""
         deadline = time.monotonic() + seconds
-        while not await _answers(self.address):
+        while True:
+            answers = await _answers(self.address)
+            # It may be another server that answers there, which is why this one has ended.
             processes.require_alive(self.process, "Temporal", self.log)
+            if answers:
+                return
             if time.monotonic() > deadline:
                 raise EngineError(
                     f"Temporal at {self.address} does not serve after {seconds:.0f} s; "

@@ -367,9 +367,9 @@ def _write(conn: Connection, writes: Sequence[dict[str, Any]]) -> None:
     if conn.dialect.name == "postgresql":
         conn.execute(_POSTGRES_WRITE, {f"new_{name}": [one[name] for one in writes] for name in _WRITTEN})
         return
-    instants = UtcDateTime()
-    for one in writes:
-        one["at"] = instants.process_bind_param(one["at"], conn.dialect)
-    rows = {"rows": [[one[name] for name in _WRITTEN] for one in writes]}
+    # JSON knows no instants: as the text that SQLite keeps of them.
+    text = UtcDateTime().process_bind_param
+    given = [one | {"at": text(one["at"], conn.dialect)} for one in writes]
+    rows = {"rows": [[one[name] for name in _WRITTEN] for one in given]}
     conn.execute(_SQLITE_INSERT, rows)
     conn.execute(_SQLITE_COUNT, rows)
