@@ -7,11 +7,12 @@ any other, and with it every refusal of a form, goes FastAPI's way, so that ther
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -42,15 +43,15 @@ def _shorter(
     """Return what calls ``function`` by itself where it can, and leaves the rest to ``usual``."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        if request.headers.get("content-type") != _JSON:
-            await usual(scope, receive, send)
-            return
-        body = await _whole(receive)
-        given = await arguments(request, body) if isinstance(body, bytes) else None
+        request, given = Request(scope, receive, send), None
+        if request.headers.get("content-type") == _JSON:
+            # Who has left before the whole was there is told nothing by either way.
+            with suppress(ClientDisconnect):
+                body = await request.body()
+                receive = _again(body, receive)
+                given = await arguments(request, body)
         if given is None:
-            first = {"type": "http.request", "body": body} if isinstance(body, bytes) else body
-            await usual(scope, _again(first, receive), send)
+            await usual(scope, receive, send)
             return
         response = await function(**given)
         await response(scope, receive, send)
@@ -58,21 +59,9 @@ def _shorter(
     return app
 
 
-async def _whole(receive: Receive) -> bytes | Message:
-    """Return the body, or the message that came instead of its rest: the client has left."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return message
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _again(first: Message, receive: Receive) -> Receive:
-    """Return what gives ``first`` once more before whatever ``receive`` gives."""
-    left = [first]
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read once more, before whatever ``receive`` gives."""
+    left: list[Message] = [{"type": "http.request", "body": body}]
 
     async def receive_again() -> Message:
         return left.pop() if left else await receive()

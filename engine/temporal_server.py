@@ -69,12 +69,12 @@ class DevServer:
         return processes.stop(self.process, STOP_SECONDS)
 
 
-async def _answers(address: str, namespace: str = "default") -> bool:
-    request = DescribeNamespaceRequest(namespace=namespace)
+async def _answers(address: str) -> bool:
+    request = DescribeNamespaceRequest(namespace="default")
     try:
         # Another program that listens there may take the call and never answer it.
         async with asyncio.timeout(TRY_SECONDS):
-            client = await Client.connect(address, namespace=namespace)
+            client = await Client.connect(address)
             await client.workflow_service.describe_namespace(request)
     except (RPCError, RuntimeError, TimeoutError):
         return False

@@ -54,9 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Every process begins with its share of the long tests, and one has the browser's.
     """
     if config.getoption("brief"):
-        out = [item for item in items if _left_out(item)]
-        config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in set(out)]
+        config.hook.pytest_deselected(items=[item for item in items if _left_out(item)])
+        items[:] = [item for item in items if not _left_out(item)]
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     items[:] = dealt(items, workers, lambda item: item.nodeid)
 

@@ -145,14 +145,14 @@ _SQLITE_MEMBERS = _members_of(
 _given_pairs = _lists.render_derived(name="pairs")
 _POSTGRES_MEMBERS = _members_of(_given_pairs, _given_pairs.c.campaign, _given_pairs.c.person)
 
-# One statement for any number of ids: an IN list would be put together anew for each.
-_ids = func.json_each(bindparam("ids", type_=JSON)).table_valued("value", name="ids")
-_SQLITE_SENT_BEFORE = select(check_ins).where(check_ins.c.id.in_(select(_ids.c.value)))
-_POSTGRES_SENT_BEFORE = select(check_ins).where(check_ins.c.id == any_(bindparam("ids", type_=ARRAY(String))))
+_SENT_BEFORE = {
+    "sqlite": select(check_ins).where(check_ins.c.id.in_(bindparam("ids", expanding=True))),
+    "postgresql": select(check_ins).where(check_ins.c.id == any_(bindparam("ids", type_=ARRAY(String)))),
+}
 
-_sent = func.json_each(bindparam("rows", type_=JSON)).table_valued("value", name="sent")
+_rows_given = func.json_each(bindparam("rows", type_=JSON)).table_valued("value", name="rows_given")
 _fields = {
-    name: func.json_extract(_sent.c.value, f"$[{number}]", type_=kind).label(name)
+    name: func.json_extract(_rows_given.c.value, f"$[{number}]", type_=kind).label(name)
     for number, (name, kind) in enumerate(_WRITTEN.items())
 }
 _SQLITE_INSERT = insert(check_ins).from_select(
@@ -253,11 +253,7 @@ def _members(conn: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[
 def _sent_before(conn: Connection, ids: Sequence[str]) -> dict[str | None, Row[Any]]:
     if not ids:
         return {}
-    if conn.dialect.name == "postgresql":
-        found = conn.execute(_POSTGRES_SENT_BEFORE, {"ids": ids})
-    else:
-        found = conn.execute(_SQLITE_SENT_BEFORE, {"ids": ids})
-    return {row.id: row for row in found}
+    return {row.id: row for row in conn.execute(_SENT_BEFORE[conn.dialect.name], {"ids": ids})}
 
 
 def _closed_to(row: Any, member: Any) -> StrEnum | None:
@@ -305,6 +301,7 @@ def _today(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn |
     if lacking is not None:
         return CheckedIn(lacking)
     streak = after_check_in(member.streak, member.last_day, row.day, rules.rest)
+    # The last columns that are read of a member.
     counters = dict(zip(_COUNTERS, member[-len(_COUNTERS) :], strict=True)) | {
         "days_done": member.days_done + 1,
         "last_day": row.day,
@@ -369,7 +366,7 @@ def _write(conn: Connection, writes: Sequence[dict[str, Any]]) -> None:
         return
     # JSON knows no instants: as the text that SQLite keeps of them.
     text = UtcDateTime().process_bind_param
-    given = [one | {"at": text(one["at"], conn.dialect)} for one in writes]
+    given = (one | {"at": text(one["at"], conn.dialect)} for one in writes)
     rows = {"rows": [[one[name] for name in _WRITTEN] for one in given]}
     conn.execute(_SQLITE_INSERT, rows)
     conn.execute(_SQLITE_COUNT, rows)

@@ -70,11 +70,12 @@ async def _end_with(parent: int, task: "asyncio.Future[None]") -> None:
 async def _rehearse(place: Path, make_worker: MakeWorker) -> None:
     script = Script.model_validate_json((place / SCRIPT).read_text())
     program, url = Path((place / SERVER).read_text()), f"sqlite:///{place / 'world.db'}"
+    migrating = asyncio.ensure_future(asyncio.to_thread(migrate.upgrade, url))
     server = await started(
         lambda: spawn_dev_server(program, port=processes.free_port(), log=place / "temporal.log")
     )
     try:
-        await asyncio.to_thread(migrate.upgrade, url)
+        await migrating
         forecast = await _performed(script, server, url, place, make_worker)
     finally:
         server.stop()

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, routing
+from sqlalchemy import select
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.dependencies import DatabaseDep, ObjectId
 from api.direct import DirectRoute
@@ -15,6 +16,7 @@ from api.routes import ballots, enrolments
 from api.schemas.enrolments import CheckInIn
 from api.security import allow
 from api.security.rules import Guard
+from db.tables.campaigns import check_ins
 from domain.ids import new_id
 from settings import Settings
 from tests.support.campaigns import NOTE, Campaign
@@ -80,6 +82,35 @@ async def test_what_is_no_id_is_told_so(api: Api, headers: dict[str, str]) -> No
     ann, body = await api.user("ann"), json.dumps({"note": NOTE}).encode()
     status, told = await sent(ann, "no-id", body, headers)
     assert (status, told["code"], told["errors"][0]["field"]) == (422, "validation_failed", "campaign_id")
+
+
+@pytest.mark.parametrize("headers", [DIRECT, ROUND_ABOUT])
+async def test_who_leaves_before_all_was_sent_changes_nothing(api: Api, headers: dict[str, str]) -> None:
+    campaign, ann = await Campaign.at(api.db), await api.user("ann")
+    await campaign.enrol(ann.id)
+    await campaign.go(1)
+    request = ann.http.build_request("POST", f"/campaigns/{campaign.id}/checkins", headers=headers)
+    coming: list[Message] = [{"type": "http.request", "body": b'{"note": ', "more_body": True}]
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return coming.pop() if coming else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": request.url.path,
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "client": None,
+    }
+    await api.app(scope, receive, send)
+    assert told[0]["status"] == 400
+    assert not await api.rows(select(check_ins.c.id))
 
 
 def test_votes_and_check_ins_go_this_way() -> None:

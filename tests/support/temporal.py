@@ -52,6 +52,17 @@ def _say_what_takes_time() -> Report:
     return report
 
 
+async def started_with(setting: str, log: Path) -> DevServer:
+    """Return a server in memory, on a free port, that serves with one more dynamic setting."""
+
+    def start() -> DevServer:
+        port = processes.free_port()
+        command = [*command_line(program(), port, None, None), "--dynamic-config-value", setting]
+        return DevServer(processes.spawn(command, COLLECTING_LESS, log), port, None, log)
+
+    return await started(start, START_SECONDS)
+
+
 @dataclass
 class SharedTemporal:
     """The run's one server, in memory: every test has a namespace of its own on it."""
@@ -63,17 +74,8 @@ class SharedTemporal:
         """Start it on a free port, without the workers that a server keeps for the schedules and batch
         operations of each namespace: hundreds of namespaces would keep it busy. Its log is in `directory`.
         """
-        log, options = (
-            directory / "temporal.log",
-            ["--dynamic-config-value", "worker.perNamespaceWorkerCount=0"],
-        )
-
-        def start() -> DevServer:
-            port = processes.free_port()
-            command = command_line(program(), port, None, None) + options
-            return DevServer(processes.spawn(command, COLLECTING_LESS, log), port, None, log)
-
-        return cls(asyncio.run(started(start, START_SECONDS)))
+        setting = "worker.perNamespaceWorkerCount=0"
+        return cls(asyncio.run(started_with(setting, directory / "temporal.log")))
 
     def describe(self) -> dict[str, str]:
         return {"address": self.server.address}

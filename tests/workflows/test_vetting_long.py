@@ -12,12 +12,9 @@ from temporalio.client import Client, WorkflowQueryFailedError
 
 from domain.policy import VettingPolicy, VotePolicy
 from domain.vetting import ProbationDecision, Stage, Status
-from engine import processes
-from engine.temporal_command import command_line
-from engine.temporal_server import DevServer, started
 from tests.support.community import Community
 from tests.support.held import inserts_failing, writes_held
-from tests.support.temporal import new_namespace, program
+from tests.support.temporal import new_namespace, started_with
 from tests.support.vetting import PATIENCE_SECONDS, Case, community, new_case, until
 from tests.workflows.paths import SHORT
 
@@ -27,17 +24,8 @@ EVENTS_BEFORE_SUGGESTION = 60
 @pytest.fixture
 async def impatient_client(tmp_path: Path, temporal_namespace: str) -> AsyncIterator[Client]:
     """A client of a server that suggests to continue as new after a few dozen events."""
-    log, limit = (
-        tmp_path / "temporal.log",
-        f"limit.historyCount.suggestContinueAsNew={EVENTS_BEFORE_SUGGESTION}",
-    )
-
-    def start() -> DevServer:
-        port = processes.free_port()
-        command = [*command_line(program(), port, None, None), "--dynamic-config-value", limit]
-        return DevServer(processes.spawn(command, {}, log), port, None, log)
-
-    server = await started(start)
+    limit = f"limit.historyCount.suggestContinueAsNew={EVENTS_BEFORE_SUGGESTION}"
+    server = await started_with(limit, tmp_path / "temporal.log")
     try:
         yield await new_namespace(server.address, temporal_namespace)
     finally:
