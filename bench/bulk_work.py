@@ -1,7 +1,8 @@
 """The bulk work of a campaign in a process of its own, so that its memory can be told.
 
-``python -m bench.bulk_work WHAT URL FILE`` does ``close_day`` or ``settle`` for the shards in FILE at once,
-and prints the seconds, the memory before and at most (MiB), and the sums of the results, as JSON.
+``python -m bench.bulk_work WHAT FILE`` does ``close_day`` or ``settle`` for each of the orders in FILE, one
+after the other, the shards of each at once, and prints of the last one the seconds, the memory before and at
+most (MiB), and the sums of the results, as JSON.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from temporalio.testing import ActivityEnvironment
 
@@ -58,12 +60,19 @@ def shards_of(crowd: Crowd, shards: int, first: int = 0, last: int = SHARDS) -> 
     ]
 
 
-def work(what: str, crowd: Crowd, shards: Sequence[BulkInput]) -> Done:
-    """Have a process do ``what`` for ``shards`` (blocks)."""
+def work(what: str, crowd: Crowd, shards: Sequence[BulkInput], warm_up: Crowd | None = None) -> Done:
+    """Have a process do ``what`` for ``shards`` (blocks), first for all of ``warm_up``.
+
+    A worker lives for weeks: its statements are prepared by the time it does such work.
+    """
+    orders = [] if warm_up is None else [(warm_up, shards_of(warm_up, len(shards)))]
+    orders.append((crowd, list(shards)))
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        file.write(json.dumps([shard.model_dump(mode="json") for shard in shards]))
+        json.dump(
+            [[where.url, [one.model_dump(mode="json") for one in some]] for where, some in orders], file
+        )
         file.flush()
-        command = [sys.executable, "-m", "bench.bulk_work", what, crowd.url, file.name]
+        command = [sys.executable, "-m", "bench.bulk_work", what, file.name]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, check=True, cwd=CHECKOUT, timeout=LONGEST_SECONDS
         )
@@ -76,8 +85,13 @@ def _peak_mib() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-async def _main(what: str, url: str, file: str) -> None:
-    shards = [BulkInput.model_validate(one) for one in json.loads(Path(file).read_text())]
+async def _main(what: str, file: str) -> None:
+    for url, some in json.loads(Path(file).read_text()):
+        done = await _carried_out(what, url, [BulkInput.model_validate(one) for one in some])
+    print(json.dumps(done))
+
+
+async def _carried_out(what: str, url: str, shards: Sequence[BulkInput]) -> dict[str, Any]:
     async with Database.connect(url) as db:
         await db.ping()
         activities = CampaignActivities(db)
@@ -88,9 +102,9 @@ async def _main(what: str, url: str, file: str) -> None:
         results = await asyncio.gather(*(ActivityEnvironment().run(do, shard) for shard in shards))
         seconds = time.perf_counter() - started
     total = {name: sum(getattr(result, name) for result in results) for name in ("members", "done", "points")}
-    print(json.dumps({"seconds": seconds, "growth_mib": _peak_mib() - before, "result": total}))
+    return {"seconds": seconds, "growth_mib": _peak_mib() - before, "result": total}
 
 
 if __name__ == "__main__":
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    asyncio.run(_main(*sys.argv[1:4]))
+    asyncio.run(_main(*sys.argv[1:3]))

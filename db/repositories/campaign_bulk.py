@@ -5,16 +5,30 @@ are written for them: pages in another touch every page of a large index again a
 last person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    String,
+    bindparam,
+    case,
+    exists,
+    func,
+    select,
+    update,
+)
 
 from contracts.campaigns import BulkInput, BulkResult
 from contracts.mail import MailRequest
 from db.repositories import invitation_activation, mail
 from db.repositories.check_in_records import rules_of
+from db.repositories.mail import RowMail
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.tables.people import people
 from domain.campaigns.members import Place
@@ -50,6 +64,22 @@ def in_page(given: BulkInput, after: Cursor | None, end: Cursor | None = None) -
     if end is not None:
         within.append(enrolments.c.person_id <= end)
     return within
+
+
+_DAY = bindparam("day", type_=Integer())
+_MISSED = bindparam("missed", type_=Integer())
+_CAMPAIGN: dict[str, ColumnElement[Any]] = {
+    "campaign_id": bindparam("campaign_id", type_=String()),
+    "title": bindparam("title", type_=String()),
+}
+# ``in_page`` of a statement that is made once.
+_IN_PAGE = (
+    enrolments.c.campaign_id == bindparam("campaign_id", type_=String()),
+    enrolments.c.shard >= bindparam("first_shard", type_=Integer()),
+    enrolments.c.shard < bindparam("last_shard", type_=Integer()),
+    enrolments.c.person_id > bindparam("after", type_=String()),
+    enrolments.c.person_id <= bindparam("end", type_=String()),
+)
 
 
 def _checked_in(given: BulkInput) -> list[ColumnElement[bool]]:
@@ -103,49 +133,46 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
         execution_options={"preserve_rowcount": True},
     ).rowcount
     if not resting:
-        _nudge(conn, given, after, end, now)
+        values = {"missed": given.nudge_after}
+        _queue(conn, _nudges, given, MailTemplate.CAMPAIGN_NUDGE, (after, end), values, now)
     return Page(end, int(changed))
 
 
-def _nudge(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor, now: datetime) -> None:
+@lru_cache(maxsize=2)
+def _nudges(dialect: str) -> RowMail:
+    """Return what queues a nudge to those of a page who have missed just so many days in a row."""
     silent = select(enrolments.c.person_id).where(
-        *in_page(given, after, end),
+        *_IN_PAGE,
         enrolments.c.status == Place.ACTIVE.value,
-        enrolments.c.closed_through == given.day,
-        enrolments.c.missed_in_a_row == given.nudge_after,
+        enrolments.c.closed_through == _DAY,
+        enrolments.c.missed_in_a_row == _MISSED,
     )
-    silent_ones = list(conn.execute(silent).scalars())
-    data = {"missed": given.nudge_after}
-    _queue(conn, given, MailTemplate.CAMPAIGN_NUDGE, silent_ones, data, now)
+    return RowMail(dialect, silent.subquery("silent"), _CAMPAIGN | {"missed": _MISSED}, list_mail=True)
 
 
 def _queue(
     conn: Connection,
+    letters: Callable[[str], RowMail],
     given: BulkInput,
     template: MailTemplate,
-    person_ids: Sequence[str],
-    data: dict[str, Any],
+    page: tuple[Cursor | None, Cursor],
+    values: dict[str, Any],
     now: datetime,
 ) -> int:
-    if not person_ids:
-        return 0
+    after, end = page
     title = conn.execute(select(campaigns.c.title).where(campaigns.c.id == given.campaign_id)).scalar_one()
-    shared = {"campaign_id": given.campaign_id, "title": title, **data}
-    return mail.queue(
-        conn,
-        [
-            MailRequest(
-                key=f"{given.process_id}:{given.day}:{template}:{person_id}",
-                template=template,
-                person_id=person_id,
-                process_id=given.process_id,
-                data=shared,
-                list_mail=True,
-            )
-            for person_id in person_ids
-        ],
-        now,
-    )
+    bound = {
+        "campaign_id": given.campaign_id,
+        "first_shard": given.first,
+        "last_shard": given.last,
+        "after": after or "",
+        "end": end,
+        "title": title,
+        "day": given.day,
+        **values,
+    }
+    key_prefix = f"{given.process_id}:{given.day}"
+    return letters(conn.dialect.name).queue(conn, key_prefix, given.process_id, template, bound, now)
 
 
 def day_sums(conn: Connection, given: BulkInput) -> BulkResult:
@@ -164,22 +191,33 @@ def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: 
     end = page_end(conn, given, after, size)
     if end is None:
         return Page(None, 0)
-    silent = select(enrolments.c.person_id, enrolments.c.streak).where(
-        *in_page(given, after, end),
-        enrolments.c.status == Place.ACTIVE.value,
-        enrolments.c.reminder_hour == given.slot,
-        enrolments.c.first_day <= given.day,
-        ~exists().where(*_checked_in(given)),
-    )
-    by_streak: dict[int, list[str]] = {}
-    for row in conn.execute(silent):
-        by_streak.setdefault(row.streak, []).append(row.person_id)
-    closes_at = _closes_at(conn, given.campaign_id)
-    queued = 0
-    for streak, person_ids in by_streak.items():
-        data = {"day": given.day, "streak": streak, "closes_at": closes_at}
-        queued += _queue(conn, given, MailTemplate.CAMPAIGN_REMINDER, person_ids, data, now)
+    values = {"slot": given.slot, "closes_at": _closes_at(conn, given.campaign_id)}
+    queued = _queue(conn, _reminders, given, MailTemplate.CAMPAIGN_REMINDER, (after, end), values, now)
     return Page(end, queued)
+
+
+@lru_cache(maxsize=2)
+def _reminders(dialect: str) -> RowMail:
+    """Return what queues a reminder to those of a page who asked for the hour and have not checked in."""
+    checked_in = exists().where(
+        check_ins.c.campaign_id == enrolments.c.campaign_id,
+        check_ins.c.day == _DAY,
+        check_ins.c.person_id == enrolments.c.person_id,
+    )
+    silent = (
+        select(enrolments.c.person_id, enrolments.c.streak)
+        .where(
+            *_IN_PAGE,
+            enrolments.c.status == Place.ACTIVE.value,
+            enrolments.c.reminder_hour == bindparam("slot", type_=Integer()),
+            enrolments.c.first_day <= _DAY,
+            ~checked_in,
+        )
+        .subquery("silent")
+    )
+    closes_at = bindparam("closes_at", type_=String())
+    data = _CAMPAIGN | {"day": _DAY, "streak": silent.c.streak, "closes_at": closes_at}
+    return RowMail(dialect, silent, data, list_mail=True)
 
 
 def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
@@ -222,7 +260,7 @@ def _closes_at(conn: Connection, campaign_id: str) -> str | None:
 _DONE = ("first_day", "days_done", "best_streak", "missed", "friends_activated")
 
 
-def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> list[Row[Any]]:
+def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> Sequence[Row[Any]]:
     """Return those of one page who take part, in its order: person, the person's status, what was done."""
     rows = (
         select(
@@ -234,4 +272,4 @@ def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cur
         .where(*in_page(given, after, end), enrolments.c.status == Place.ACTIVE.value)
         .order_by(enrolments.c.person_id)
     )
-    return list(conn.execute(rows))
+    return conn.execute(rows).all()

@@ -114,26 +114,37 @@ class RowMail:
     ``rows`` has the column ``person_id``; ``data`` are columns of it, and values that are bound.
     """
 
-    def __init__(self, dialect: str, rows: FromClause, data: Mapping[str, ColumnElement[Any]]) -> None:
-        page = rows.join(people, people.c.id == rows.c.person_id)
-        number = func.row_number().over(order_by=people.c.id)
-        barred = suppressions.c.reason.in_(_BARS_ALL)
-        self._statement = _from(dialect, page, [], number, json_of(dialect, data), barred)
+    def __init__(
+        self,
+        dialect: str,
+        rows: FromClause,
+        data: Mapping[str, ColumnElement[Any]],
+        *,
+        list_mail: bool = False,
+    ) -> None:
+        # Not the bare column: SQLite would go through all people between the first and the last of a page.
+        page = rows.join(people, people.c.id == rows.c.person_id + literal("", String()))
+        number = func.row_number().over(order_by=rows.c.person_id)
+        which = [people.c.list_mail] if list_mail else []
+        barred = suppressions.c.reason.is_not(None) if list_mail else suppressions.c.reason.in_(_BARS_ALL)
+        self._list_mail = int(list_mail)
+        self._statement = _from(dialect, page, which, number, json_of(dialect, data), barred)
 
     def queue(
         self,
         conn: Connection,
+        key_prefix: str,
         process_id: str,
         template: MailTemplate,
         values: Mapping[str, Any],
         now: datetime,
     ) -> int:
-        """Queue it with the keys ``{process_id}:{template}:{person_id}``; return how many rows are new.
+        """Queue it with the keys ``{key_prefix}:{template}:{person_id}``; return how many rows are new.
 
         ``values`` are bound to what rows and data need. Rules of who gets it and ``now`` as in ``queue``.
         """
-        shared = _shared(f"{process_id}:{template}:", process_id, template, now)
-        return counted(conn, self._statement, {**values, **shared, "list_mail": 0})
+        shared = _shared(f"{key_prefix}:{template}:", process_id, template, now)
+        return counted(conn, self._statement, {**values, **shared, "list_mail": self._list_mail})
 
 
 def _shared(key_prefix: str, process_id: str, template: MailTemplate, now: datetime) -> dict[str, Any]:

@@ -78,21 +78,17 @@ class Paying:
     """
 
     def __init__(self, dialect: str, given: FromClause) -> None:
-        # The SQL of ``domain.points.payment_key`` and ``available_of``.
+        # The SQL of ``domain.points.payment_key``.
         key = bindparam("key_prefix", type_=String()) + ":" + given.c.person_id + ":" + given.c.reason
-        account = literal(f"{AccountKind.AVAILABLE.value}:", String()) + given.c.person_id
+        order = (given.c.person_id, given.c.reason)
+        number = RisingIds.of(dialect, func.row_number().over(order_by=order))
+        self._name = _transfers(dialect, given, key, number)
+        self._all = _Booking(dialect, given, number)
         # To be found by its key: PostgreSQL, which does not know yet how many there are, would rather go
         # through all of these ids for each payment.
         unindexed = _T.id + literal("", String())
         written = and_(_T.key == key, unindexed.between(bindparam("first"), bindparam("last")))
-        new = given.join(point_transfers, written)
-        self._name = _transfers(dialect, given, key)
-        self._credit = _credit(dialect, given, new, account)
-        self._post = _postings(given, new, account)
-        # A join that found nothing left it null.
-        amount = case((_T.id.is_not(None), given.c.amount), else_=0)
-        sums = select(func.count(), func.count(_T.id), func.coalesce(func.sum(amount), 0))
-        self._sums = sums.select_from(given.outerjoin(point_transfers, written))
+        self._new = _Booking(dialect, given.join(point_transfers, written), _T.id, given)
         self._other = _says_something_else(given, key)
 
     def run(
@@ -115,13 +111,17 @@ class Paying:
         with conn.begin_nested():
             if conn.execute(_HELD, bound).first() is None:
                 raise InsufficientPoints(reserve, 0)
-            if counted(conn, self._name, {**bound, "at": at, "now": datetime.now(UTC)}):
-                conn.execute(self._credit, bound)
-                conn.execute(self._post, bound)
-            asked, new, total = map(int, conn.execute(self._sums, bound).one())
+            asked, total = self._all.sums(conn, bound)
+            new = counted(conn, self._name, {**bound, "at": at, "now": datetime.now(UTC)})
+            booking = self._all if new == asked else self._new
+            if new:
+                booking.book(conn, bound)
+            # After the postings, by which it knows an amount.
             if new < asked and (reused := conn.execute(self._other, bound).scalar()) is not None:
                 raise KeyReused(reused)
             if new:
+                if new < asked:
+                    _, total = booking.sums(conn, bound)
                 # What all payments of a campaign share is locked last, and so for the shortest time.
                 if conn.execute(_DEBIT, {"reserve": reserve.id, "total": total}).rowcount != 1:
                     raise InsufficientPoints(reserve, conn.execute(_HELD, bound).scalar() or 0)
@@ -129,16 +129,44 @@ class Paying:
         return new
 
 
+class _Booking:
+    """The statements that book what is in ``rows``, whose transfers, with these ids, are there already.
+
+    Where every payment is new, as nearly always, the ids follow from their order, and no transfer need be
+    looked up.
+    """
+
+    def __init__(
+        self, dialect: str, rows: FromClause, transfer_id: Any, given: FromClause | None = None
+    ) -> None:
+        given = rows if given is None else given
+        # The SQL of ``domain.points.available_of``.
+        account = literal(f"{AccountKind.AVAILABLE.value}:", String()) + given.c.person_id
+        self._sums = select(func.count(), func.coalesce(func.sum(given.c.amount), 0)).select_from(rows)
+        self._credit = _credit(dialect, given, rows, account)
+        booked = select(transfer_id.label("id"), account.label("account"), given.c.amount).select_from(rows)
+        self._post = _postings(booked.subquery("booked"))
+
+    def sums(self, conn: Connection, bound: Mapping[str, Any]) -> tuple[int, int]:
+        """Return how many payments these are, and their points together."""
+        count, total = conn.execute(self._sums, bound).one()
+        return int(count), int(total)
+
+    def book(self, conn: Connection, bound: Mapping[str, Any]) -> None:
+        """Add to the members' balances, and write both postings of each transfer."""
+        conn.execute(self._credit, bound)
+        conn.execute(self._post, bound)
+
+
 _HELD = select(_BALANCE).where(_IS_RESERVE)
 _TOTAL = bindparam("total", type_=BigInteger())
 _DEBIT = update(point_accounts).where(_IS_RESERVE, _BALANCE >= _TOTAL).values(balance=_BALANCE - _TOTAL)
 
 
-def _transfers(dialect: str, given: FromClause, key: Any) -> Any:
-    """Return the statement that writes the transfers whose keys are free."""
-    order = (given.c.person_id, given.c.reason)
+def _transfers(dialect: str, given: FromClause, key: Any, number: Any) -> Any:
+    """Return the statement that writes the transfers whose keys are free, with their ``number`` as ids."""
     values = {
-        "id": RisingIds.of(dialect, func.row_number().over(order_by=order)),
+        "id": number,
         "key": key,
         "kind": literal(TransferKind.PAYMENT.value, String()),
         "reason": given.c.reason,
@@ -147,34 +175,34 @@ def _transfers(dialect: str, given: FromClause, key: Any) -> Any:
         "recorded_at": bindparam("now", type_=_T.recorded_at.type),
     }
     # In one order, so that two that pay the same people wait for each other and never lock up.
-    rows = select(*values.values()).where(true()).order_by(*order)
+    rows = select(*values.values()).where(true()).order_by(given.c.person_id, given.c.reason)
     return insert_from(dialect, point_transfers, list(values), rows, conflict=["key"])
 
 
-def _credit(dialect: str, given: FromClause, new: FromClause, account: Any) -> Any:
+def _credit(dialect: str, given: FromClause, rows: FromClause, account: Any) -> Any:
     """Return the statement that adds to each member's balance once, however many reasons there are."""
     person = given.c.person_id
-    rows = (
+    credits = (
         select(account, literal(AccountKind.AVAILABLE.value, String()), person, func.sum(given.c.amount))
-        .select_from(new)
+        .select_from(rows)
         .where(true())
         .group_by(person)
         .order_by(person)
     )
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    credit = insert(point_accounts).from_select(["id", "kind", "owner", "balance"], rows)
+    credit = insert(point_accounts).from_select(["id", "kind", "owner", "balance"], credits)
     more = _BALANCE + credit.excluded.balance
     return credit.on_conflict_do_update(index_elements=["id"], set_={"balance": more})
 
 
-def _postings(given: FromClause, new: FromClause, account: Any) -> Any:
+def _postings(booked: FromClause) -> Any:
     """Return the statement that writes both postings of each transfer."""
     side = select(literal(1).label("sign")).union_all(select(literal(-1))).subquery("side")
     rows = select(
-        _T.id,
-        case((side.c.sign == 1, account), else_=_RESERVE),
-        given.c.amount * side.c.sign,
-    ).select_from(new.join(side, true()))
+        booked.c.id,
+        case((side.c.sign == 1, booked.c.account), else_=_RESERVE),
+        booked.c.amount * side.c.sign,
+    ).select_from(booked.join(side, true()))
     return point_postings.insert().from_select(["transfer_id", "account_id", "amount"], rows)
 
 

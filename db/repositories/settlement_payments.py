@@ -43,7 +43,7 @@ def pay_and_tell(
     key_prefix = f"{given.process_id}:settlement"
     paying.run(conn, given.campaign_id, values, key_prefix=key_prefix, at=given.at)
     template = MailTemplate.CAMPAIGN_ENDED_EARLY if given.cancelled else MailTemplate.CAMPAIGN_RESULT
-    letter.queue(conn, given.process_id, template, values | told, now)
+    letter.queue(conn, given.process_id, given.process_id, template, values | told, now)
 
 
 @lru_cache(maxsize=2)

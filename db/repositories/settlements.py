@@ -36,7 +36,7 @@ class Prizes:
         self.paid = paid
         # What records have earned, by what the campaign had come to: of many members most have the record
         # of somebody else.
-        self.known: dict[Any, dict[_Done, tuple[bool, tuple[int, ...]]]] = {}
+        self.known: dict[Any, dict[tuple[Any, ...], _Earned]] = {}
 
 
 def rank_prizes(conn: Connection, given: BulkInput) -> Prizes:
@@ -87,13 +87,14 @@ def pay_page(
         return Page(None, 0)
     settlement = _Settlement(conn, row, given, prizes)
     members = page_rows(conn, given, after, end)
-    _KEPT.run(conn, [settlement.row_of(settlement.of(member)) for member in members])
+    _KEPT.run(conn, [settlement.row_of(member) for member in members])
     told = {"title": row.title, "length_days": settlement.length_days}
     pay_and_tell(conn, given, [member.person_id for member in members], told, now)
     return Page(end, len(members))
 
 
 _KINDS = tuple(PaymentReason)
+_ACTIVE = PersonStatus.ACTIVE.value
 _KEPT = BulkInsert(
     settlements,
     (
@@ -105,16 +106,6 @@ _KEPT = BulkInsert(
 )
 
 
-class _Owed(NamedTuple):
-    """What one member earned; ``points`` in the order of ``PaymentReason``."""
-
-    person_id: str
-    days_done: int
-    completed: bool
-    points: tuple[int, ...]
-    certificate_code: str | None
-
-
 class _Done(NamedTuple):
     """What a member's points follow from."""
 
@@ -124,6 +115,14 @@ class _Done(NamedTuple):
     missed: int
     friends_activated: int
     shown: bool
+
+
+class _Earned(NamedTuple):
+    """What that earns; ``points`` in the order of ``PaymentReason``."""
+
+    completed: bool
+    days_done: int
+    points: tuple[int, ...]
 
 
 class _Settlement:
@@ -143,21 +142,20 @@ class _Settlement:
         """How long the campaign was planned to be."""
         return self._plan.length_days
 
-    def of(self, member: Row[Any]) -> _Owed:
-        """Return what ``member``, a row of ``page_rows``, earned."""
+    def row_of(self, member: Row[Any]) -> tuple[Any, ...]:
+        """Return what is kept of what ``member``, a row of ``page_rows``, earned."""
         values: Any = tuple(member)
         person_id, status, *counted = values
         # As on the boards: who leads it, or may not be shown, is in no place.
-        shown = is_paid_for_friends(person_id, status, self._leader_id)
-        done = _Done._make((*counted, shown))
+        done = (*counted, is_paid_for_friends(person_id, status, self._leader_id))
         known = self._known.get(done)
         if known is None:
-            known = self._known[done] = self._earned(done)
-        completed, earned = known
+            known = self._known[done] = self._earned(_Done._make(done))
+        completed, days_done, earned = known
         code = secrets.token_hex(8) if completed else None
-        return _Owed(person_id, done.days_done, completed, earned, code)
+        return (self._given.campaign_id, person_id, days_done, completed, *earned, code, self._given.at)
 
-    def _earned(self, done: _Done) -> tuple[bool, tuple[int, ...]]:
+    def _earned(self, done: _Done) -> _Earned:
         """Return whether this record completes the campaign, and the points that it earns."""
         required = sum(day >= done.first_day for day in self._required)
         record = Record(
@@ -174,7 +172,7 @@ class _Settlement:
         if not done.shown:
             del earned[PaymentReason.RANK]
             earned.pop(PaymentReason.INVITATION, None)
-        return completed, tuple(earned.get(kind, 0) for kind in _KINDS)
+        return _Earned(completed, done.days_done, tuple(earned.get(kind, 0) for kind in _KINDS))
 
     def _rank_points(self, done: _Done) -> int:
         values = {
@@ -184,21 +182,10 @@ class _Settlement:
         }
         return sum(paid.get(values[board], 0) for board, paid in self._prizes.items())
 
-    def row_of(self, owed: _Owed) -> tuple[Any, ...]:
-        """Return what is kept of it."""
-        counted = (owed.days_done, owed.completed, *owed.points)
-        return (
-            self._given.campaign_id,
-            owed.person_id,
-            *counted,
-            owed.certificate_code,
-            self._given.at,
-        )
-
 
 def is_paid_for_friends(person_id: str, person_status: str, leader_id: str) -> bool:
     """Tell whether friends are rewarded: not the leader's, whose task it is, nor those of a lost account."""
-    return person_id != leader_id and person_status == PersonStatus.ACTIVE.value
+    return person_id != leader_id and person_status == _ACTIVE
 
 
 def sums(conn: Connection, given: BulkInput) -> BulkResult:
