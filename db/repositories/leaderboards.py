@@ -61,7 +61,7 @@ def page(
         asked |= {"value": after.value, "second": after.second, "person": after.person_id}
     found: list[Any] = []
     for run in _FROM_TOP[board] if after is None else _FROM_LINE[board]:
-        found += conn.execute(run, asked | {"limit": limit - len(found)})
+        found += conn.execute(run, asked | {"limit": limit - len(found)}).all()
         if len(found) == limit:
             break
     return _numbered(found, after)
@@ -111,11 +111,11 @@ _FROM_LINE = {board: _runs(board) for board in Board}
 def _numbered(found: list[Any], after: Position | None) -> list[Line]:
     number, place, last = (after.number, after.place, after.value) if after else (0, 0, None)
     lines = []
-    for row in found:
+    for value, second, person_id, display_name in found:
         number += 1
-        if row.value != last:
-            place, last = number, row.value
-        lines.append(Line(number, place, row.value, row.second, row.person_id, row.display_name))
+        if value != last:
+            place, last = number, value
+        lines.append(Line(number, place, value, second, person_id, display_name))
     return lines
 
 
