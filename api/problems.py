@@ -100,6 +100,7 @@ STATUS_OF: dict[str, int] = {
     "transfer_reversed": 409,
     "pictures_not_taken": 409,
     "too_many_pictures": 409,
+    "ballot_cancelled": 410,
     "note_taken_down": 410,
     "edit_conflict": 412,
     "body_too_large": 413,

@@ -85,3 +85,4 @@ class RowOutcome(StrEnum):
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     UNKNOWN_PERSON = "unknown_person"
+    IN_FUTURE = "in_future"

@@ -31,6 +31,7 @@ class Flag(StrEnum):
     DUPLICATE_LINK = "duplicate_link"
     EARLIER_REJECTION = "earlier_rejection"
     EARLIER_FRAUD = "earlier_fraud"
+    EARLIER_VIOLATION = "earlier_violation"
     REGULATED_SCOPE = "regulated_scope"
     EXPIRED_CLAIM = "expired_claim"
 

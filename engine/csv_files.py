@@ -3,6 +3,7 @@
 import codecs
 import csv
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
@@ -104,16 +105,50 @@ def _header(path: Path, header: str, columns: Columns) -> tuple[list[str], str]:
     return names, delimiter
 
 
+class _Lines:
+    """The lines after the header, of which those of a row that is unreadable can be read again.
+
+    A quote that is not closed takes the lines after it along, up to the next quote.
+    """
+
+    def __init__(self, text: Iterator[str]) -> None:
+        self._text = text
+        self._again: deque[str] = deque()
+        self._row: list[str] = []
+        self._number = 1
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self._row.append(line)
+        self._number += 1
+        return line
+
+    def begin_row(self) -> int:
+        """Return the number of the line that comes next."""
+        self._row.clear()
+        return self._number + 1
+
+    def back_to_second(self) -> None:
+        """Go back to the second line of the row, if it has one."""
+        rest = self._row[1:]
+        self._again.extendleft(reversed(rest))
+        self._number -= len(rest)
+
+
 def _rows(text: TextIOWrapper, names: list[str], delimiter: str) -> Iterator[Line | BadLine]:
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        # The header is line 1 and was read beforehand.
-        number = reader.line_num + 2
+        number = lines.begin_row()
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
+            lines.back_to_second()
             yield BadLine(number, f"unreadable: {error}")
             continue
         if any(cell.strip() for cell in cells):

@@ -48,6 +48,7 @@ _INVITED = (
 _REFUSED: Final = {
     RowOutcome.CONFLICT: "this source and reference is there already and says something else",
     RowOutcome.UNKNOWN_PERSON: "nobody here has that person_id or email",
+    RowOutcome.IN_FUTURE: "occurred_at: this has not happened yet",
 }
 
 

@@ -1,7 +1,7 @@
 """Contributions: what people did where the community lives, told by the platforms themselves."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -22,14 +22,11 @@ from api.problems import FieldError, Problem
 from api.security import allow
 from api.security.gate import Actor
 from api.security.scopes import Scope
-from contracts.contributions import MAX_BATCH, ContributionIn, RowOutcome
-from db.repositories import clocks, contributions
+from contracts.contributions import MAX_BATCH, ContributionIn
+from db.repositories import contributions
 from domain.people import Role
 
 router = APIRouter(prefix=f"{PREFIX}/contributions", tags=["contributions"])
-
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-"""How far a source's clock may be ahead of ours."""
 
 MAX_BODY: Final = 2 * 1024 * 1024
 
@@ -152,28 +149,4 @@ def _batch(conn: Connection, items: Sequence[ContributionIn | Misfit], locale: s
 
 
 def _record(conn: Connection, rows: list[ContributionIn]) -> list[ItemOutcome]:
-    now = datetime.now(UTC)
-    early = _in_future(conn, rows, now)
-    stored = iter(contributions.record(conn, [row for i, row in enumerate(rows) if i not in early], now))
-    return [ItemOutcome.IN_FUTURE if index in early else _told(next(stored)) for index in range(len(rows))]
-
-
-def _told(outcome: RowOutcome) -> ItemOutcome:
-    return ItemOutcome(outcome.value)
-
-
-def _in_future(conn: Connection, rows: list[ContributionIn], now: datetime) -> set[int]:
-    """Return the places of rows that lie in the future of the person whom they concern.
-
-    Where the clock of the person's process was skipped ahead, their now is later than the wall clock's.
-    """
-    late = [index for index, row in enumerate(rows) if row.occurred_at > now + CLOCK_TOLERANCE]
-    if not late:
-        return set()
-    people = contributions.resolve(conn, [rows[index] for index in late])
-    ahead = clocks.furthest_of(conn, [person for person in people if person is not None])
-    return {
-        index
-        for index, person in zip(late, people, strict=True)
-        if rows[index].occurred_at > now + CLOCK_TOLERANCE + timedelta(seconds=ahead.get(person or "", 0.0))
-    }
+    return [ItemOutcome(outcome.value) for outcome in contributions.record(conn, rows, datetime.now(UTC))]

@@ -107,9 +107,7 @@ def _summary_fields(row: Row[Any]) -> dict[str, Any]:
 
 def whole(conn: Connection, ballot_id: str, person_id: str) -> BallotOut:
     """Read a ballot as a voter sees it: verified claims, never documents or addresses. Raises ``Problem``."""
-    row = votes.profile(conn, ballot_id, person_id)
-    if row is None or row.status == BallotStatus.CANCELLED.value:
-        raise Problem("not_found")
+    row = _held(votes.profile(conn, ballot_id, person_id))
     return BallotOut(
         **_summary_fields(row),
         decides=DECIDES.get(row.kind, row.kind),
@@ -167,9 +165,15 @@ def receipt(conn: Connection, ballot_id: str, own: str) -> ReceiptOut:
 
 
 def _shown(conn: Connection, ballot_id: str) -> Row[Any]:
-    row = votes.ballot(conn, ballot_id)
-    if row is None or row.status == BallotStatus.CANCELLED.value:
+    return _held(votes.ballot(conn, ballot_id))
+
+
+def _held(row: Row[Any] | None) -> Row[Any]:
+    """Return a ballot that is or was held; who comes by an old mail is told of one that was called off."""
+    if row is None:
         raise Problem("not_found")
+    if row.status == BallotStatus.CANCELLED.value:
+        raise Problem("ballot_cancelled")
     return row
 
 

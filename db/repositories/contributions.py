@@ -5,11 +5,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, tuple_
 
 from contracts.contributions import MAX_BATCH, ContributionIn, RowOutcome
+from db.repositories import clocks
 from db.repositories import people as people_repository
 from db.statements import insert_ignore
 from db.tables.contributions import contributions
@@ -23,27 +24,54 @@ from domain.vetting.desk import Verdict
 
 _c = contributions.c
 
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""By how much the clock of a program that reports may be ahead."""
+
 
 def record(conn: Connection, rows: Sequence[ContributionIn], now: datetime) -> list[RowOutcome]:
     """Store ``rows`` (at most 1,000) and return the outcome of each, in their order.
 
     A source and reference seen before, here or earlier, is a ``duplicate`` if it says the same and a
-    ``conflict`` if it says something else; what was stored first stays.
+    ``conflict`` if it says something else; what was stored first stays, so that what has not happened yet
+    (``in_future``) is not stored. ``now``: wall clock (UTC).
     """
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} contributions at once")
-    person_ids = resolve(conn, rows)
+    person_ids = _resolved(conn, rows)
+    early = _in_future(conn, rows, person_ids, now)
     prepared = [
-        None if person_id is None else _row(given, person_id, now)
-        for given, person_id in zip(rows, person_ids, strict=True)
+        None if person_id is None or index in early else _row(given, person_id, now)
+        for index, (given, person_id) in enumerate(zip(rows, person_ids, strict=True))
     ]
     known = [row for row in prepared if row is not None]
     insert_ignore(conn, contributions, known, conflict=["source", "reference"])
     stored = _stored(conn, known)
-    return [_outcome(row, stored) for row in prepared]
+    return [
+        RowOutcome.IN_FUTURE if index in early else _outcome(row, stored)
+        for index, row in enumerate(prepared)
+    ]
 
 
-def resolve(conn: Connection, rows: Sequence[ContributionIn]) -> list[str | None]:
+def _in_future(
+    conn: Connection, rows: Sequence[ContributionIn], person_ids: Sequence[str | None], now: datetime
+) -> set[int]:
+    """Return the places of rows that lie in the future of the person whom they concern.
+
+    Where the clock of the person's process was skipped ahead, their now is later than the wall clock's.
+    """
+    latest = now + CLOCK_TOLERANCE
+    late = [index for index, row in enumerate(rows) if row.occurred_at > latest]
+    if not late:
+        return set()
+    ahead = clocks.furthest_of(conn, [known for index in late if (known := person_ids[index]) is not None])
+    return {
+        index
+        for index in late
+        if rows[index].occurred_at > latest + timedelta(seconds=ahead.get(person_ids[index] or "", 0.0))
+    }
+
+
+def _resolved(conn: Connection, rows: Sequence[ContributionIn]) -> list[str | None]:
     """Return the person's id of each row, None where nobody is known (any more)."""
     emails = {normalise_email(row.email) for row in rows if row.email is not None}
     by_email = people_repository.ids_by_email(conn, emails)

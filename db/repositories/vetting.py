@@ -18,12 +18,14 @@ from db.tables.vetting import (
     documents,
     link_keys,
     reviews,
+    violations,
 )
 from domain.ballots import BallotStatus
 from domain.checks import Background, Flag, Submission, barred, flags, link_key, missing
 from domain.credentials import CredentialClaim
 from domain.ids import derived_id
 from domain.vetting import OPEN_STATUSES, ReasonCode, Refusal, Stage, Status
+from domain.vetting.desk import Verdict
 from domain.vetting.review import Review
 from domain.vetting.state import VettingState
 
@@ -234,6 +236,8 @@ def background_of(conn: Connection, row: Row[Any], at: datetime) -> Background:
         found.add(Flag.EARLIER_REJECTION)
     if any(ReasonCode.FRAUD.value in other.reasons for other in others):
         found.add(Flag.EARLIER_FRAUD)
+    if _has_violated(conn, row.person_id):
+        found.add(Flag.EARLIER_VIOLATION)
     return Background(
         reapply_after=max((o.reapply_after for o in others if o.reapply_after), default=None),
         sanctioned=is_sanctioned(conn, row.person_id, at) or not _in_good_standing(conn, row.person_id),
@@ -242,6 +246,14 @@ def background_of(conn: Connection, row: Row[Any], at: datetime) -> Background:
         ),
         flags=tuple(sorted(found)),
     )
+
+
+def _has_violated(conn: Connection, person_id: str) -> bool:
+    """Tell whether a violation was ever confirmed: who withdrew from probation then was never rejected."""
+    confirmed = select(violations.c.id).where(
+        violations.c.person_id == person_id, violations.c.verdict == Verdict.CONFIRMED.value
+    )
+    return conn.execute(confirmed.limit(1)).first() is not None
 
 
 def _in_good_standing(conn: Connection, person_id: str) -> bool:

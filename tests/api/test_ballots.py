@@ -204,12 +204,17 @@ async def test_the_ballots_own_clock_closes_it_to_the_second(api: Api, ahead: ti
     problem(answer, 409, "ballot_closed")
 
 
-async def test_a_cancelled_ballot_is_gone(api: Api) -> None:
+async def test_who_comes_to_a_cancelled_ballot_is_told_so(api: Api) -> None:
     candidate, [ann] = await api.user("candidate"), await voters(api, 1)
     ballot = await open_ballot(api, candidate)
     await api.db.write(lambda conn: vetting.cancel_ballot(conn, ballot))
     problem(await ann.post(f"/ballots/{ballot}/votes", vote()), 409, "ballot_closed")
-    problem(await ann.get(f"/ballots/{ballot}"), 404, "not_found")
+    for path in ("", "/result", "/receipts", f"/receipts/{'A' * 26}"):
+        gone = problem(await ann.get(f"/ballots/{ballot}{path}"), 410, "ballot_cancelled")
+        assert "withdrawn" in gone["detail"]
+    page = await ann.get(f"/../../ballots/{ballot}")
+    assert page.status_code == 410
+    assert "The vote was called off" in page.text
     assert (await ann.get("/ballots")).json()["items"] == []
 
 

@@ -21,7 +21,9 @@ from domain.probation import Figures
 from tests.support.people import create_person
 
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
+NOW = datetime(2026, 9, 1, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
 
@@ -31,7 +33,7 @@ def contribution(reference: str, kind: Kind = Kind.POST, **values: Any) -> Contr
 
 
 async def record(db: Database, *rows: ContributionIn) -> list[RowOutcome]:
-    return await db.write(lambda conn: contributions.record(conn, rows, START))
+    return await db.write(lambda conn: contributions.record(conn, rows, NOW))
 
 
 @pytest.fixture
@@ -72,6 +74,12 @@ async def test_each_row_has_its_own_outcome(db: Database, leader: str):
     ]
     assert (await figures(db, leader)).posts == 4
     assert await record(db) == []
+
+
+async def test_what_has_not_happened_yet_is_not_stored(db: Database, leader: str):
+    rows = contribution("1", occurred_at=NOW + 4 * MINUTE), contribution("2", occurred_at=NOW + 6 * MINUTE)
+    assert await record(db, *rows) == [RowOutcome.RECORDED, RowOutcome.IN_FUTURE]
+    assert await record(db, contribution("2")) == [RowOutcome.RECORDED]
 
 
 async def test_the_same_batch_at_once_is_recorded_once(db: Database, leader: str):
@@ -286,7 +294,7 @@ def test_the_same_as_a_naive_count(database_url: str, within: int):
 
             def work(conn: Connection) -> tuple[Figures, tuple[int, ...]]:
                 conn.execute(delete(table))
-                contributions.record(conn, given, START)
+                contributions.record(conn, given, NOW)
                 found = contributions.figures(conn, ids["leader"], START, end, as_of, within)
                 return found, contributions.weekly_posts(conn, ids["leader"], START, 2)
 

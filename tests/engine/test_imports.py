@@ -194,6 +194,35 @@ async def test_contributions_come_in_once_and_bad_rows_are_named(importing: Impo
     assert await importing.contributions(content) == (0, 4, 4)
 
 
+async def test_contributions_of_tomorrow_are_named_and_left_out(importing: Importing):
+    await importing.members("email,name\nan@kameng.org,An\n")
+    content = (
+        "source,reference,kind,occurred_at,email\n"
+        f"forum,1,post,{NOW:%Y-%m-%dT%H:%M:%SZ},an@kameng.org\n"
+        "forum,2,post,2099-01-01T00:00:00Z,an@kameng.org\n"
+    )
+    assert await importing.contributions(content) == (1, 0, 1)
+    [bad] = importing.bad
+    assert (bad.number, bad.reason) == (3, "occurred_at: this has not happened yet")
+
+
+async def test_a_quote_that_is_not_closed_takes_no_other_row_along(importing: Importing):
+    content = (
+        "email,name\n"
+        'a@kameng.org,"Open\n'
+        "b@kameng.org,B\n"
+        "c@kameng.org,C\n"
+        'd@kameng.org,Say "hi"\n'
+        'e@kameng.org,"E, the fifth"\n'
+        'f@kameng.org,"never closed\n'
+        "g@kameng.org,G\n"
+    )
+    assert await importing.members(content) == (5, 0, 2)
+    assert [line.number for line in importing.bad] == [2, 7]
+    assert (await importing.person("e@kameng.org")).display_name == "E, the fifth"
+    assert await importing.members(content) == (0, 5, 2)
+
+
 async def test_a_big_file_takes_seconds(sqlite_url: str, tmp_path: Path):
     rows = 10_000
     path = tmp_path / "big.csv"

@@ -131,6 +131,18 @@ async def test_who_expired_or_withdrew_may_come_again_at_once(here: Community, c
     assert (await again.row())["flags"] == []
 
 
+async def test_who_withdrew_after_a_confirmed_violation_is_flagged(here: Community, case: Case) -> None:
+    await case.submit()
+    await case.approve()
+    await case.roll_mailed()
+    await case.pass_vote()
+    await case.confirm_violation()
+    await case.withdraw()
+    again = await new_case(here)
+    assert (await again.submit()).stage is Stage.FIRST_REVIEW
+    assert (await again.row())["flags"] == ["earlier_violation"]
+
+
 async def test_the_same_file_and_the_same_link_of_another_person_are_flagged(here: Community) -> None:
     first = await new_case(here, links=["https://people.example/one"])
     second = await new_case(here, await here.person("second"), links=["http://www.People.example/one/"])

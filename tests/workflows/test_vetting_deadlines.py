@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
+from db.tables.vetting import evaluations
 from domain.vetting import ReviewDecision
 from tests.support.community import ROLL
 from tests.support.vetting import Case
@@ -171,6 +173,22 @@ async def test_midterm_mail_tells_every_target(case: Case) -> None:
         "conduct": (0.0, True),
     }
     assert datetime.fromisoformat(data["ends_at"]) == (await case.row())["probation_ends_at"]
+
+
+async def test_what_is_reported_late_counts_in_its_own_week(case: Case) -> None:
+    await on_probation(case)
+    await case.contribute("post", [1, 2, 3])
+    await case.skip(days=7, seconds=5)
+    assert await _posts(case) == [3]
+    await case.contribute("post", [-1, 1])
+    await case.skip(days=7)
+    assert await _posts(case) == [4, 1]
+
+
+async def _posts(case: Case) -> list[int]:
+    found = select(evaluations.c.figures).where(evaluations.c.application_id == case.id)
+    rows = await case.community.rows(found.order_by(evaluations.c.week))
+    return [row["figures"]["posts"] for row in rows]
 
 
 async def test_reminder_of_a_claimed_application_goes_to_its_reviewer_alone(case: Case) -> None:
