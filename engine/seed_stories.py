@@ -1,7 +1,7 @@
 """The stories of the demo community's applicants: how each application got where it is."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -152,9 +152,11 @@ class Teller:
         """Spend ``days`` of probation, with what the leader does meanwhile; ``well`` meets every target."""
         application = await self.pass_vote(key)
         begun = datetime.fromisoformat(application["probation"]["starts_at"])
+        ends = begun + timedelta(days=days)
         rows = list(lived(key, begun, days, well=well))
-        await self.db.write(lambda conn: contributions.record(conn, rows, datetime.now(UTC)))
-        return await self.skip_to(key, begun + timedelta(days=days))
+        # Told at the end of those days, to which the clock is about to be moved.
+        await self.db.write(lambda conn: contributions.record(conn, rows, ends))
+        return await self.skip_to(key, ends)
 
     async def decide(self, key: str, decision: str, note: str = "") -> None:
         """Have staff decide the probation that is over."""

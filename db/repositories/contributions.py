@@ -33,7 +33,7 @@ def record(conn: Connection, rows: Sequence[ContributionIn], now: datetime) -> l
 
     A source and reference seen before, here or earlier, is a ``duplicate`` if it says the same and a
     ``conflict`` if it says something else; what was stored first stays, so that what has not happened yet
-    (``in_future``) is not stored. ``now``: wall clock (UTC).
+    (``in_future``) is not stored. ``now``: of whoever tells of them (UTC).
     """
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} contributions at once")

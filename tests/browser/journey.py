@@ -174,8 +174,9 @@ class Journey:
         """Let sixty days go by, week by week, with what a good leader does in them."""
         guest = self.applicant
         begun = (await self.value("probation_starts_at")) or datetime.now(UTC)
-        rows = list(lived(self.key, begun, 60))
-        await self.db.write(lambda conn: contributions.record(conn, rows, datetime.now(UTC)) and None)
+        rows, ends = list(lived(self.key, begun, 60)), begun + timedelta(days=60)
+        # Told at the end of those days, to which the clock is about to be moved.
+        await self.db.write(lambda conn: contributions.record(conn, rows, ends) and None)
         await guest.go(self.path)
         await guest.says(guest.t("page.probation.first_week"))
         over = guest.word("stage", "probation_decision")
