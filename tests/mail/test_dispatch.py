@@ -26,29 +26,16 @@ from mail.transports import (
     OutboxTransport,
     Outcome,
     Result,
-    SendGridTransport,
     SmtpTransport,
     Transport,
 )
 from settings import Settings
-from tests.support.mail import SECRET_KEY, add_person, config, queue_for, renderer, row_of, set_row
+from tests.support.dispatching import Clock, queued, row, run, sendgrid
+from tests.support.mail import SECRET_KEY, config, renderer, set_row
 from tests.support.mail_worker import mail_worker
-from tests.support.sendgrid import API_KEY, LocalSendGrid, Reply
+from tests.support.sendgrid import LocalSendGrid, Reply
 
 LEASE = timedelta(seconds=30)
-
-
-class Clock:
-    """The wall clock, which a test may skip ahead."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
-
-    def skip(self, span: timedelta) -> None:
-        self._ahead += span
 
 
 @pytest.fixture
@@ -60,28 +47,6 @@ def clock() -> Clock:
 def provider() -> Iterator[LocalSendGrid]:
     with LocalSendGrid() as server:
         yield server
-
-
-def sendgrid(provider: LocalSendGrid) -> SendGridTransport:
-    given = {"sendgrid_host": provider.url, "sendgrid_api_key": API_KEY, "mail_timeout_seconds": 20.0}
-    return SendGridTransport(config(**given), renderer())
-
-
-async def queued(database: Database, count: int = 1, **values: Any) -> list[str]:
-    person = await database.write(add_person)
-    return await database.write(lambda conn: queue_for(conn, person, count, **values))
-
-
-async def row(database: Database, mail_id: str) -> dict[str, Any]:
-    return await database.read(lambda conn: row_of(conn, mail_id))
-
-
-async def run(dispatcher: Dispatcher) -> _Counts:
-    """Work until nothing is due."""
-    counts = _Counts()
-    while await dispatcher.tick(counts, lambda: None):
-        pass
-    return counts
 
 
 async def test_what_is_queued_is_sent_and_only_once(database: Database, provider: LocalSendGrid) -> None:
