@@ -16,7 +16,7 @@ from db.database import Database
 from db.errors import DatabaseUnavailable
 from db.repositories import mail_delivery
 from db.repositories.mail_delivery import Settled
-from domain.mail import MAX_ATTEMPTS, MailStatus, MailTemplate, retry_delay
+from domain.mail import LONGEST_POSTPONEMENT, MAX_ATTEMPTS, MailStatus, MailTemplate, retry_delay
 from mail.metrics import MailMetrics
 from mail.transports.base import Outcome, Result, Transport
 
@@ -115,7 +115,9 @@ class Dispatcher:
         async with self._held(fit, beat):
             outcomes = {outcome.mail_id: outcome for outcome in await self._transport.send(fit)}
         self._heed(outcomes.values())
-        return refused + [self._settled(letter, outcomes[letter.id]) for letter in fit]
+        # One time for all: what came to the same is recorded by one statement.
+        now = self._clock()
+        return refused + [self._settled(letter, outcomes[letter.id], now) for letter in fit]
 
     @asynccontextmanager
     async def _held(self, claimed: Sequence[Letter], beat: Callable[[], None]) -> AsyncIterator[None]:
@@ -143,20 +145,27 @@ class Dispatcher:
         """Stay away from a provider until the time it named."""
         self._paused_until = max((o.retry_at for o in outcomes if o.retry_at is not None), default=None)
 
-    def _settled(self, letter: Letter, outcome: Outcome) -> Settled:
-        """Return what to record for an outcome: bounded attempts, with a back-off between them."""
-        now, kind = self._clock(), self._transport.hand_over
-        if outcome.result is Result.SENT:
-            wipe = not kind.keeps_secrets
-            return Settled(
-                letter.id, letter.attempts, MailStatus.SENT, provider_id=outcome.provider_id, wipe_secret=wipe
-            )
-        if outcome.result is Result.UNKNOWN:
-            return Settled(letter.id, letter.attempts, MailStatus.UNKNOWN, now + kind.grace, outcome.error)
-        if outcome.result is Result.FAILED or letter.attempts >= MAX_ATTEMPTS:
-            return _failure(letter, outcome.error)
-        again = outcome.retry_at or now + retry_delay(letter.attempts)
-        return Settled(letter.id, letter.attempts, MailStatus.QUEUED, again, outcome.error)
+    def _settled(self, letter: Letter, outcome: Outcome, now: datetime) -> Settled:
+        """Return what to record for an outcome: bounded attempts, with a back-off between them.
+
+        What is postponed is bounded by time alone: a provider's limit says nothing about the mail.
+        """
+        kind = self._transport.hand_over
+        settled = Settled(letter.id, letter.claims, MailStatus.QUEUED, error=outcome.error)
+        match outcome.result:
+            case Result.SENT:
+                return settled._replace(
+                    status=MailStatus.SENT,
+                    provider_id=outcome.provider_id,
+                    wipe_secret=not kind.keeps_secrets,
+                )
+            case Result.UNKNOWN:
+                return settled._replace(status=MailStatus.UNKNOWN, not_before=now + kind.grace)
+            case Result.POSTPONED if now - (letter.postponed_since or now) < LONGEST_POSTPONEMENT:
+                return settled._replace(not_before=outcome.retry_at or now + retry_delay(1), postponed=True)
+            case Result.RETRY if letter.attempts < MAX_ATTEMPTS:
+                return settled._replace(not_before=now + retry_delay(letter.attempts))
+        return _failure(letter, outcome.error)
 
     async def _record(self, settled: Sequence[Settled]) -> None:
         """Record, trying for a while: what is not recorded must be found out again, or is sent twice."""
@@ -189,7 +198,7 @@ def _refusal(letter: Letter, now: datetime) -> Settled | None:
     """Return why ``letter`` must not be sent any more; None if it may."""
     if letter.barred:
         error = mail_delivery.NO_LONGER_WANTED
-        return Settled(letter.id, letter.attempts, MailStatus.SUPPRESSED, error=error, wipe_secret=True)
+        return Settled(letter.id, letter.claims, MailStatus.SUPPRESSED, error=error, wipe_secret=True)
     good_for = timedelta(minutes=float(letter.data.get("minutes", 10)))
     if letter.template == MailTemplate.SIGN_IN and now > letter.created_at + good_for:
         return _failure(letter, "expired")
@@ -197,7 +206,7 @@ def _refusal(letter: Letter, now: datetime) -> Settled | None:
 
 
 def _failure(letter: Letter, error: str | None) -> Settled:
-    return Settled(letter.id, letter.attempts, MailStatus.FAILED, error=error, wipe_secret=True)
+    return Settled(letter.id, letter.claims, MailStatus.FAILED, error=error, wipe_secret=True)
 
 
 class MailActivities:

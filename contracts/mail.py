@@ -58,7 +58,7 @@ class Letter(BaseModel):
 
     ``names`` maps the id of a person or an application that ``data`` mentions to a display name;
     ``note`` is the text behind ``data["note_id"]``. ``barred`` says that the reader may no longer be
-    written to, whatever held when the mail was queued.
+    written to, whatever held when the mail was queued. ``claims`` numbers the claim that it is held under.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,7 +74,9 @@ class Letter(BaseModel):
     list_mail: bool
     status: MailStatus
     attempts: int
+    claims: int = 0
     created_at: datetime
+    postponed_since: datetime | None = None
     secret_sealed: bytes | None = None
     names: dict[str, str] = Field(default_factory=dict)
     note: str | None = None

@@ -110,6 +110,11 @@ BARS_EVERYTHING = frozenset({SuppressionReason.BOUNCE, SuppressionReason.INVALID
 """The mailbox does not exist: nothing is sent. Any other reason is a wish, and bars list mail only."""
 
 MAX_ATTEMPTS = 8
+"""How often a mail is offered in vain before it fails. To be told to wait is no attempt."""
+
+LONGEST_POSTPONEMENT = timedelta(days=1)
+"""How long after a mail was first told to wait, or not offered for another's failure, it fails of that."""
+
 _FIRST_RETRY = timedelta(seconds=5)
 _LONGEST_RETRY = timedelta(hours=3)
 

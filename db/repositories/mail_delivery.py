@@ -1,9 +1,11 @@
 """Delivery: rows are claimed under a lease, sent by a transport, and recorded under the same claim.
 
-A claim counts ``attempts`` up, and what comes of it is recorded only while that number still stands:
-a dispatcher that was frozen beyond its lease cannot overwrite what its successor did. While a row is
-``sending`` its ``not_before`` is the end of the lease, while ``unknown`` the end of the time in which
-the provider's events may still tell what became of it.
+A claim counts ``claims`` up, and what comes of it is recorded only while that number still stands:
+a dispatcher that was frozen beyond its lease cannot overwrite what its successor did. It counts
+``attempts`` up as well, so that a claim whose dispatcher dies has used one; a mail that was told to
+wait, or was not offered at all, gets its attempt back when that is recorded. While a row is ``sending``
+its ``not_before`` is the end of the lease, while ``unknown`` the end of the time in which the
+provider's events may still tell what became of it.
 """
 
 from collections import defaultdict
@@ -11,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, literal, or_, select, update
 
 from contracts.mail import Letter
 from db.repositories import invitation_mails
@@ -26,15 +28,19 @@ NO_LONGER_WANTED = "no_longer_wanted"
 
 
 class Settled(NamedTuple):
-    """What one attempt came to. ``not_before`` is set where the row waits for something."""
+    """What one claim came to. ``not_before`` is set where the row waits for something.
+
+    ``postponed``: it was no attempt.
+    """
 
     mail_id: str
-    attempt: int
+    claim: int
     status: MailStatus
     not_before: datetime | None = None
     error: str | None = None
     provider_id: str | None = None
     wipe_secret: bool = False
+    postponed: bool = False
 
 
 def has_due(conn: Connection, now: datetime) -> bool:
@@ -62,10 +68,20 @@ def claim(conn: Connection, limit: int, now: datetime, lease: timedelta) -> list
     conn.execute(
         update(mails)
         .where(mails.c.id.in_([row["id"] for row in rows]))
-        .values(status=MailStatus.SENDING.value, attempts=mails.c.attempts + 1, not_before=now + lease)
+        .values(
+            status=MailStatus.SENDING.value,
+            attempts=mails.c.attempts + 1,
+            claims=mails.c.claims + 1,
+            not_before=now + lease,
+        )
     )
-    claimed = [{**row, "status": MailStatus.SENDING.value, "attempts": row["attempts"] + 1} for row in rows]
-    return letters(conn, claimed, now)
+    for row in rows:
+        row |= {
+            "status": MailStatus.SENDING.value,
+            "attempts": row["attempts"] + 1,
+            "claims": row["claims"] + 1,
+        }
+    return letters(conn, rows, now)
 
 
 def _lock_due(conn: Connection, list_mail: int, limit: int, now: datetime) -> list[dict[str, Any]]:
@@ -116,7 +132,9 @@ _LETTER_COLUMNS = (
     "data",
     "status",
     "attempts",
+    "claims",
     "created_at",
+    "postponed_since",
     "secret_sealed",
 )
 
@@ -171,9 +189,9 @@ def _is_barred(row: dict[str, Any], reader: Any) -> bool:
 
 
 def record(conn: Connection, outcomes: Iterable[Settled], now: datetime) -> int:
-    """Write what attempts came to; return how many still held their claim.
+    """Write what claims came to; return how many still stood.
 
-    A row that an event has settled meanwhile, or that another attempt holds, stays as it is.
+    A row that an event has settled meanwhile, or that another claim holds, stays as it is.
     """
     same: dict[Settled, list[str]] = defaultdict(list)
     for outcome in outcomes:
@@ -192,7 +210,13 @@ def _record_same(conn: Connection, outcome: Settled, ids: list[str], now: dateti
         values["not_before"] = outcome.not_before
     if outcome.wipe_secret:
         values["secret_sealed"] = None
-    held = (mails.c.id.in_(ids), mails.c.attempts == outcome.attempt, _on_its_way())
+    if outcome.postponed:
+        since = mails.c.postponed_since
+        values |= {
+            "attempts": mails.c.attempts - 1,
+            "postponed_since": func.coalesce(since, literal(now, since.type)),
+        }
+    held = (mails.c.id.in_(ids), mails.c.claims == outcome.claim, _on_its_way())
     return conn.execute(update(mails).where(*held).values(values)).rowcount
 
 
@@ -209,12 +233,12 @@ def extend_lease(conn: Connection, claimed: Sequence[Letter], until: datetime) -
         update(mails)
         .where(
             mails.c.id == bindparam("mail_id"),
-            mails.c.attempts == bindparam("attempt"),
+            mails.c.claims == bindparam("claim"),
             mails.c.status == MailStatus.SENDING.value,
         )
         .values(not_before=bindparam("until"))
     )
-    rows = [{"mail_id": one.id, "attempt": one.attempts, "until": until} for one in claimed]
+    rows = [{"mail_id": one.id, "claim": one.claims, "until": until} for one in claimed]
     conn.execute(statement, rows)
 
 

@@ -23,9 +23,13 @@ mails = Table(
     Column("secret_sealed", LargeBinary),
     Column("list_mail", Integer, nullable=False, default=0),
     Column("status", String(16), nullable=False),
+    # What counts towards giving up; taken back where the mail was not really offered.
     Column("attempts", Integer, nullable=False, default=0),
+    # Only ever rises: tells one claim from the next.
+    Column("claims", Integer, nullable=False, server_default="0"),
     Column("not_before", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("postponed_since", UtcDateTime),
     Column("sent_at", UtcDateTime),
     Column("settled_at", UtcDateTime),
     Column("provider_id", String(160)),

@@ -14,6 +14,7 @@ class Result(Enum):
     """What one attempt to hand a mail over came to."""
 
     SENT = "sent"
+    POSTPONED = "postponed"
     RETRY = "retry"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -23,8 +24,10 @@ class Result(Enum):
 class Outcome:
     """The result for one mail. ``error`` is a short code without personal data.
 
-    ``retry_at`` (UTC) is when the other side asked to be called again; without it the usual back-off
-    holds. ``UNKNOWN`` means that the mail may or may not have left.
+    ``POSTPONED`` means that this was no attempt: the other side asked to wait, or an earlier mail of the
+    batch met with something that kept this one from being offered. ``retry_at`` (UTC) is when the other
+    side asked to be called again; nothing is sent before. ``UNKNOWN`` means that the mail may or may not
+    have left.
     """
 
     mail_id: str

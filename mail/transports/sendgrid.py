@@ -7,6 +7,7 @@ webhook tells, or a grace has passed. Every mail carries its id and attempt as c
 import asyncio
 import json
 import secrets
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -49,33 +50,28 @@ class SendGridTransport:
     async def send(self, batch: Sequence[Letter]) -> list[Outcome]:
         """Send ``batch`` in as few requests as its differences allow; see ``Transport.send``."""
         outcomes: list[Outcome] = []
-        pending = group(batch)
+        pending = deque(group(batch))
         while pending:
-            letters = pending.pop(0)
-            came_to = await asyncio.to_thread(self._send_alike, letters)
-            outcomes += came_to
-            told = next((outcome for outcome in came_to if outcome.retry_at is not None), None)
-            if told is not None:
-                # Told to wait: the other groups would only be told the same.
-                outcomes += [_same(told, letter) for rest in pending for letter in rest]
+            letters = pending.popleft()
+            answer = await asyncio.to_thread(self._send_alike, letters)
+            if answer.error in _SPLITTABLE and len(letters) > 1:
+                # One address that SendGrid dislikes refuses the whole request: find it, spare the others.
+                middle = len(letters) // 2
+                pending.extendleft((letters[middle:], letters[:middle]))
+                continue
+            outcomes += [_same(answer, letter) for letter in letters]
+            if answer.result is Result.POSTPONED:
+                # The other groups would only be told the same.
+                outcomes += [_same(answer, letter) for rest in pending for letter in rest]
                 break
         return outcomes
 
-    def _send_alike(self, letters: Sequence[Letter]) -> list[Outcome]:
+    def _send_alike(self, letters: Sequence[Letter]) -> Outcome:
+        """Post one request; the outcome (without a mail's id) holds for every mail in it."""
         try:
             body = self.request_body(letters)
         except Exception as error:
-            failure = Outcome("", Result.FAILED, f"render: {type(error).__name__}")
-            return [_same(failure, letter) for letter in letters]
-        answer = self._post(body)
-        if answer.error in _SPLITTABLE and len(letters) > 1:
-            # One address that SendGrid dislikes refuses the whole request: find it, spare the others.
-            middle = len(letters) // 2
-            return self._send_alike(letters[:middle]) + self._send_alike(letters[middle:])
-        return [_same(answer, letter) for letter in letters]
-
-    def _post(self, body: dict[str, Any]) -> Outcome:
-        """Post one request; the outcome (without a mail's id) holds for every mail in it."""
+            return Outcome("", Result.FAILED, f"render: {type(error).__name__}")
         try:
             response = self._api.mail.send.post(request_body=body)
         except HTTPError as error:
@@ -166,7 +162,7 @@ def _same(outcome: Outcome, letter: Letter) -> Outcome:
 def _refused(error: HTTPError) -> Outcome:
     code = f"sendgrid: {error.status_code}"
     if error.status_code == 429:
-        return Outcome("", Result.RETRY, code, retry_at=_reset(error.headers))
+        return Outcome("", Result.POSTPONED, code, retry_at=_reset(error.headers))
     return Outcome("", Result.RETRY if error.status_code >= 500 else Result.FAILED, code)
 
 

@@ -69,7 +69,7 @@ class SmtpTransport:
         except (ValueError, MessageError, IndexError) as error:
             return Outcome(letter.id, Result.FAILED, f"address: {type(error).__name__}")
         if server.sock is None:
-            return Outcome(letter.id, Result.RETRY, "smtp: connection lost before")
+            return Outcome(letter.id, Result.POSTPONED, "smtp: connection lost before")
         try:
             server.send_message(message)
         except smtplib.SMTPRecipientsRefused as refused:

@@ -82,7 +82,7 @@ async def send(api: Api, status: MailStatus = MailStatus.SENT) -> list[Any]:
         claimed = mail_delivery.claim(conn, 100, now, timedelta(minutes=1))
         outcomes = [
             mail_delivery.Settled(
-                one.id, one.attempts, MailStatus.SUPPRESSED if one.barred else status, error=None
+                one.id, one.claims, MailStatus.SUPPRESSED if one.barred else status, error=None
             )
             for one in claimed
         ]

@@ -158,6 +158,23 @@ async def test_results_are_recorded_by_whoever_holds_the_claim(database: Databas
     assert foreign["status"] == "sending"
 
 
+async def test_an_attempt_given_back_cannot_be_taken_for_the_next(database: Database) -> None:
+    (mail_id,) = await queued(database)
+    await claim(database)
+    given_back = Settled(mail_id, 1, MailStatus.QUEUED, now(), "sendgrid: 429", postponed=True)
+    assert await settle(database, given_back) == 1
+    held = await row(database, mail_id)
+    assert (held["attempts"], held["error"]) == (0, "sendgrid: 429")
+    (letter,) = await claim(database)
+    assert (letter.attempts, letter.postponed_since) == (1, held["postponed_since"])
+    # A dispatcher that does not know whether its record stands records again.
+    assert await settle(database, given_back) == 0
+    assert (await row(database, mail_id))["status"] == "sending"
+    later = Settled(mail_id, letter.claims, MailStatus.QUEUED, now(), "sendgrid: 429", postponed=True)
+    assert await settle(database, later) == 1
+    assert (await row(database, mail_id))["postponed_since"] == held["postponed_since"]
+
+
 async def test_a_late_result_does_not_overwrite_what_an_event_said(database: Database) -> None:
     (mail_id,) = await queued(database)
     await claim(database)

@@ -110,21 +110,41 @@ async def test_too_many_requests_waits_until_the_time_it_names(provider: LocalSe
     provider.script = [Reply(429, {"X-RateLimit-Reset": str(reset)})]
     batch = [letter(), letter(locale="en"), letter(MailTemplate.CERTIFIED)]
     outcomes = await transport(provider.url).send(batch)
-    assert {outcome.result for outcome in outcomes} == {Result.RETRY}
+    assert {outcome.result for outcome in outcomes} == {Result.POSTPONED}
     assert {outcome.retry_at for outcome in outcomes} == {datetime.fromtimestamp(reset, UTC)}
     assert len(outcomes) == 3
     assert not provider.accepted
 
 
+async def test_a_limit_met_while_looking_for_a_bad_address_stops_the_search(provider: LocalSendGrid) -> None:
+    batch = [letter(MailTemplate.CERTIFIED), letter(to_email="bad@r.example"), letter(), letter(), letter()]
+    # All four: 400. The first two: 400. The bad one, alone: 400. Its neighbour: told to wait.
+    provider.script = [Reply()] * 4 + [Reply(429, {"Retry-After": "60"})]
+    results = [outcome.result for outcome in await transport(provider.url).send(batch)]
+    assert results == [Result.SENT, Result.FAILED, *[Result.POSTPONED] * 3]
+    assert len(provider.accepted) == 1
+    assert not provider.script
+
+
+RESET = "X-RateLimit-Reset"
+
+
 @pytest.mark.parametrize(
-    ("header", "least", "most"),
-    [("0", 0, 5), ("nonsense", 50, 70), ("99999999999", 3500, 3700), (None, 50, 70)],
+    ("headers", "least", "most"),
+    [
+        ({}, 50, 70),
+        ({RESET: "0"}, 0, 5),
+        ({RESET: "nonsense"}, 50, 70),
+        ({RESET: "99999999999"}, 3500, 3700),
+        ({RESET: "9" * 400}, 50, 70),
+    ],
 )
-async def test_an_absurd_reset_is_kept_within_reason(
-    provider: LocalSendGrid, header: str | None, least: int, most: int
+async def test_how_long_it_is_told_to_wait_within_reason(
+    provider: LocalSendGrid, headers: dict[str, str], least: int, most: int
 ) -> None:
-    provider.script = [Reply(429, {"X-RateLimit-Reset": header} if header else {})]
+    provider.script = [Reply(429, headers)]
     (outcome,) = await transport(provider.url).send([letter()])
+    assert outcome.result is Result.POSTPONED
     assert outcome.retry_at is not None
     assert least <= (outcome.retry_at - datetime.now(UTC)).total_seconds() <= most
 

@@ -130,6 +130,7 @@ def letter(template: str = MailTemplate.APPLICATION_RECEIVED, **values: Any) -> 
         "list_mail": template in LIST_MAIL,
         "status": "sending",
         "attempts": 1,
+        "claims": 1,
         "created_at": datetime.now(UTC),
         "names": {APPLICATION: "陈一鸣", CANDIDATE: "陈一鸣"},
     }
