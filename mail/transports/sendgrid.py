@@ -10,6 +10,8 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from html import escape
 from itertools import islice
 from typing import Any
@@ -29,7 +31,8 @@ MAX_PERSONALIZATIONS = 1000
 # Events come within seconds; a sign-in link that is not known to have left must be sent again while good.
 GRACE = timedelta(minutes=2)
 _SPLITTABLE = frozenset({"sendgrid: 400", "sendgrid: 413"})
-_LONGEST_WAIT = timedelta(hours=1)
+# Whatever a provider names: never a busy loop, and never out of touch for long.
+_SHORTEST_WAIT, _USUAL_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
 class SendGridTransport:
@@ -162,15 +165,37 @@ def _same(outcome: Outcome, letter: Letter) -> Outcome:
 def _refused(error: HTTPError) -> Outcome:
     code = f"sendgrid: {error.status_code}"
     if error.status_code == 429:
-        return Outcome("", Result.POSTPONED, code, retry_at=_reset(error.headers))
+        return Outcome("", Result.POSTPONED, code, retry_at=_retry_at(error.headers, datetime.now(UTC)))
     return Outcome("", Result.RETRY if error.status_code >= 500 else Result.FAILED, code)
 
 
-def _reset(headers: Any) -> datetime:
-    """Return when the limit is lifted (UTC): at least a second from now, at most an hour."""
-    now = datetime.now(UTC)
+def _retry_at(headers: Message, now: datetime) -> datetime:
+    """Return the latest time (UTC) that ``headers`` name, within reason."""
+    named = [told for told in (_limit_reset(headers), _retry_after(headers, now)) if told is not None]
+    told = max(named, default=now + _USUAL_WAIT)
+    return min(max(told, now + _SHORTEST_WAIT), now + _LONGEST_WAIT)
+
+
+def _limit_reset(headers: Message) -> datetime | None:
+    """SendGrid's own header: seconds since 1970."""
     try:
-        named = datetime.fromtimestamp(int(headers["X-RateLimit-Reset"]), UTC)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        named = now + timedelta(minutes=1)
-    return min(max(named, now + timedelta(seconds=1)), now + _LONGEST_WAIT)
+        return datetime.fromtimestamp(int(headers.get("X-RateLimit-Reset", "")), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _retry_after(headers: Message, now: datetime) -> datetime | None:
+    """HTTP's header (RFC 9110, 10.2.3): seconds from now, or a date."""
+    told = headers.get("Retry-After", "")
+    try:
+        return now + timedelta(seconds=int(told))
+    except OverflowError:
+        return now + _LONGEST_WAIT
+    except ValueError:
+        pass
+    try:
+        date = parsedate_to_datetime(told)
+    except (ValueError, OverflowError):
+        return None
+    # One without a zone is in UTC.
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

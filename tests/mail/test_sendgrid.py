@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from html import unescape
 from typing import Any
 
@@ -126,7 +127,11 @@ async def test_a_limit_met_while_looking_for_a_bad_address_stops_the_search(prov
     assert not provider.script
 
 
-RESET = "X-RateLimit-Reset"
+def http_date(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+RESET, AFTER = "X-RateLimit-Reset", "Retry-After"
 
 
 @pytest.mark.parametrize(
@@ -137,6 +142,18 @@ RESET = "X-RateLimit-Reset"
         ({RESET: "nonsense"}, 50, 70),
         ({RESET: "99999999999"}, 3500, 3700),
         ({RESET: "9" * 400}, 50, 70),
+        ({AFTER: "3"}, 2, 3),
+        ({AFTER: "0"}, 0, 1),
+        ({AFTER: "-5"}, 0, 1),
+        ({AFTER: "9" * 20}, 3500, 3700),
+        ({AFTER: http_date(300)}, 200, 300),
+        ({AFTER: http_date(3900).replace("GMT", "+0100")}, 200, 300),
+        ({AFTER: http_date(-300)}, 0, 1),
+        ({AFTER: "Fri, 31 Dec 2100 23:59:59 GMT"}, 3500, 3700),
+        ({AFTER: "Fri, 31 Dec 2100 23:59:59 -0000"}, 3500, 3700),
+        ({AFTER: "Fri, 99 Foo 2100"}, 50, 70),
+        # The later one holds: it was told by someone.
+        ({RESET: "0", AFTER: "30"}, 25, 30),
     ],
 )
 async def test_how_long_it_is_told_to_wait_within_reason(
