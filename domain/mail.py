@@ -26,6 +26,7 @@ class MailTemplate(StrEnum):
     PROBATION_FAILED = "probation_failed"
     APPLICATION_WITHDRAWN = "application_withdrawn"
     APPEAL_RECEIVED = "appeal_received"
+    APPEAL_WITHDRAWN = "appeal_withdrawn"
     APPEAL_UPHELD = "appeal_upheld"
     APPEAL_OVERTURNED = "appeal_overturned"
 

@@ -107,12 +107,19 @@ def withdraw(state: VettingState, actor_id: str, now: datetime) -> Effects:
     if state.stage is Stage.APPEAL_REVIEW:
         _close(state, now)
         state.note(effects, now, "appeal_withdrawn", actor_id)
+        again = state.reapply_after if state.reapply_after and state.reapply_after > now else None
+        effects.mail(
+            MailTemplate.APPEAL_WITHDRAWN,
+            Audience.APPLICANT,
+            status=state.status.value,
+            reapply_after=again.isoformat() if again else None,
+        )
     elif state.status in OPEN_STATUSES:
         _leave(state, effects, now)
         state.note(effects, now, "withdrawn", actor_id)
+        effects.mail(MailTemplate.APPLICATION_WITHDRAWN, Audience.APPLICANT)
     else:
         raise Refused(Refusal.NOT_OPEN)
-    effects.mail(MailTemplate.APPLICATION_WITHDRAWN, Audience.APPLICANT)
     return effects
 
 

@@ -48,6 +48,7 @@ EVERYTHING: dict[str, Any] = {
     "back_to": "member_vote",
     "stage": "first_review",
     "why": "disagreement",
+    "status": "rejected",
     "recommendation": "extend",
     "minutes": 10,
     "campaign_id": CAMPAIGN,

@@ -330,8 +330,7 @@ async def appeal_overturned_in_probation(case: Case) -> None:
     + SECOND
     + REJECTED
     + APPEAL
-    + mails(staff_appeal_reminder=2, staff_appeal_overdue=2)
-    + WITHDRAWN,
+    + mails(staff_appeal_reminder=2, staff_appeal_overdue=2, appeal_withdrawn=1),
     "staff_appeal_overdue",
 )
 async def appeal_overdue_then_withdrawn(case: Case) -> None:
