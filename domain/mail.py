@@ -14,6 +14,7 @@ class MailTemplate(StrEnum):
     APPLICATION_RECEIVED = "application_received"
     CHANGES_REQUESTED = "changes_requested"
     CHANGES_REMINDER = "changes_reminder"
+    CHANGES_RECEIVED = "changes_received"
     APPLICATION_EXPIRED = "application_expired"
     REVIEW_PASSED_VOTE_OPENED = "review_passed_vote_opened"
     VOTE_EXTENDED_APPLICANT = "vote_extended_applicant"

@@ -272,7 +272,7 @@ def resubmit(state: VettingState, actor_id: str, now: datetime) -> Effects:
     state.reasons = ()
     state.note(effects, now, "resubmitted", actor_id)
     begin_round(state, effects, now)
-    effects.mail(MailTemplate.APPLICATION_RECEIVED, Audience.APPLICANT, deadline=_deadline(state))
+    effects.mail(MailTemplate.CHANGES_RECEIVED, Audience.APPLICANT, deadline=_deadline(state))
     return effects
 
 

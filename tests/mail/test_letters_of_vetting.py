@@ -8,7 +8,8 @@ import pytest
 from domain.mail import MailTemplate
 from domain.people import LOCALES
 from domain.policy import VettingPolicy
-from domain.vetting import ReasonCode, Status, ends, review
+from domain.vetting import ReasonCode, ReviewDecision, Status, ends, review
+from domain.vetting.review import Review
 from domain.vetting.state import Effects, MailOrder, VettingState
 from tests.support.letters import HOLES
 from tests.support.mail import APPLICATION, letter, renderer
@@ -60,10 +61,22 @@ def assert_silent(text: Texts, en: str, zh: str) -> None:
     assert zh not in text["zh-CN"], text["zh-CN"]
 
 
+def assert_due(text: Texts, days: int) -> None:
+    """The line of the deadline names the day that is so many days after the start, to the minute."""
+    for locale, sign in (("en", "By when: "), ("zh-CN", "时限：")):
+        line = next(line for line in text[locale].splitlines() if line.startswith(sign))
+        assert day(days)[locale] in line, line
+        assert {"en": "9:00 AM", "zh-CN": "09:00"}[locale] in line, line
+
+
 def submitted(**rules: Any) -> tuple[VettingState, Effects]:
     policy = VettingPolicy(**rules)
     state = VettingState(application_id=APPLICATION, person_id=APPLICANT, policy=policy, policy_version=1)
     return state, review.submit(state, APPLICANT, START)
+
+
+def opinion(who: str, decision: ReviewDecision) -> Review:
+    return Review(reviewer_id=who, decision=decision, reasons=(ReasonCode.INCOMPLETE,))
 
 
 @pytest.mark.parametrize("failed", [False, True])
@@ -104,3 +117,14 @@ def test_a_withdrawn_application_may_be_made_again_at_once() -> None:
     assert_says(
         told(effects, MailTemplate.APPLICATION_WITHDRAWN), "whenever you like", "随时可以提交新的申请"
     )
+
+
+def test_changes_that_arrive_are_not_a_first_application() -> None:
+    state, effects = submitted()
+    assert_says(told(effects, MailTemplate.APPLICATION_RECEIVED), "Thank you for applying", "谢谢你的申请")
+    review.review(state, opinion("ann", ReviewDecision.REQUEST_CHANGES), START)
+    effects = review.resubmit(state, APPLICANT, START + 4 * DAY)
+    assert MailTemplate.APPLICATION_RECEIVED not in [mail.template for mail in effects.mails]
+    text = told(effects, MailTemplate.CHANGES_RECEIVED)
+    assert_due(text, 7)
+    assert_says(text, "your changes have arrived, and the review of your application goes on", "审核接着进行")

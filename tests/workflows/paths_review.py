@@ -54,8 +54,11 @@ async def approved_straight(case: Case) -> None:
 
 @path(
     Status.CERTIFIED,
-    RECEIVED + mails(changes_requested=1) + TRIAL + MIDTERM + JUDGED + CERTIFIED,
-    "application_received",
+    mails(changes_requested=1, changes_received=1, staff_review_needed=4)
+    + TRIAL
+    + MIDTERM
+    + JUDGED
+    + CERTIFIED,
     "staff_review_needed",
 )
 async def changes_resubmitted_approved(case: Case) -> None:
