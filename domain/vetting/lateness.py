@@ -4,7 +4,7 @@ A reminder that something later has overtaken is passed over, and one that repea
 its instants still to come. What changes the state (an escalation, a count, an expiry) always rings.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.vetting.state import Alarm, AlarmKind, VettingState
 
@@ -31,8 +31,12 @@ def pass_over_missed(state: VettingState, rung: Alarm, now: datetime) -> None:
 
 
 def _next(alarm: Alarm, rung: Alarm, now: datetime) -> Alarm:
-    apart = alarm.at - rung.at
     if alarm.kind not in _REPEATING or alarm.number != rung.number + 1 or not rung.at < alarm.at <= now:
         return alarm
-    missed = (now - alarm.at) // apart + 1
-    return alarm.model_copy(update={"at": alarm.at + missed * apart})
+    return alarm.model_copy(update={"at": first_after(now, alarm.at, alarm.at - rung.at)})
+
+
+def first_after(now: datetime, at: datetime, apart: timedelta) -> datetime:
+    """Return the first of ``at``, ``at + apart``, and so on, that lies after ``now``."""
+    missed = max(0, (now - at) // apart + 1)
+    return at + missed * apart

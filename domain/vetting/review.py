@@ -8,7 +8,7 @@ from domain.checks import Flag
 from domain.credentials import ClaimFinding, ClaimVerdict, CredentialClaim, strictly_unproven
 from domain.mail import MailTemplate
 from domain.process import Refused
-from domain.vetting import ends, vote
+from domain.vetting import ends, lateness, vote
 from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, VettingState
 from domain.vetting.terms import (
     REVIEW_REASONS,
@@ -114,7 +114,13 @@ def await_reviewer(state: VettingState, effects: Effects, stage: Stage, now: dat
         ]
     state.move(stage, waiting_on, now, alarms)
     data = {"why": why} if why else {"stage": stage.value}
-    effects.mail(template, audience, **data)
+    effects.mail(
+        template,
+        audience,
+        deadline=_deadline(state),
+        escalates_at=state.told(AlarmKind.REVIEW_ESCALATION),
+        **data,
+    )
 
 
 def admitted(state: VettingState, flags: tuple[Flag, ...]) -> None:
@@ -234,7 +240,7 @@ def _approve(state: VettingState, effects: Effects, now: datetime) -> None:
     claims = agreed_claims(state.opinions)
     if not claims:
         # Both approve, but not the same claims: there is no topic that both vouch for.
-        await_reviewer(state, effects, Stage.LEAD_REVIEW, now, why="disagreement")
+        await_reviewer(state, effects, Stage.LEAD_REVIEW, now, why="no_shared_claim")
         return
     state.verified_claims = claims
     state.note(effects, now, "review_passed")
@@ -287,30 +293,50 @@ def ring(state: VettingState, alarm: Alarm, now: datetime) -> Effects:
         state.note(effects, now, "applicant_reminded", day=alarm.number)
         effects.mail(MailTemplate.CHANGES_REMINDER, Audience.APPLICANT, deadline=_deadline(state))
     elif alarm.kind is AlarmKind.REVIEW_REMINDER:
-        _remind(state, effects, now, Audience.CLAIMANT if state.claimed_by else Audience.REVIEWERS)
+        to = Audience.CLAIMANT if state.claimed_by else Audience.REVIEWERS
+        _remind(state, effects, now, to, deadline=state.told(AlarmKind.REVIEW_ESCALATION))
     elif alarm.kind is AlarmKind.REVIEW_ESCALATION:
         _escalate(state, effects, alarm, now)
     else:
-        _set_lead_reminder(state, alarm)
-        _remind(state, effects, now, Audience.LEADS)
+        again = _set_lead_reminder(state, alarm, now)
+        why = "escalation" if state.escalated else "lead_review"
+        _remind(state, effects, now, Audience.LEADS, deadline=again, why=why)
     return effects
 
 
-def _remind(state: VettingState, effects: Effects, now: datetime, audience: Audience) -> None:
+def _remind(
+    state: VettingState, effects: Effects, now: datetime, audience: Audience, **data: str | None
+) -> None:
     since = state.waiting_since or now
     state.note(effects, now, "staff_reminded", stage=state.stage.value)
-    effects.mail(MailTemplate.STAFF_REVIEW_REMINDER, audience, since=since.isoformat())
+    effects.mail(MailTemplate.STAFF_REVIEW_REMINDER, audience, since=since.isoformat(), **data)
 
 
 def _escalate(state: VettingState, effects: Effects, alarm: Alarm, now: datetime) -> None:
     # The hold of a silent reviewer ends here: a reminder alone left applicants waiting for weeks.
     state.claimed_by, state.escalated = None, True
     state.waiting_on = WaitingOn.LEAD_REVIEWER
-    _set_lead_reminder(state, alarm)
+    again = _set_lead_reminder(state, alarm, now)
     state.note(effects, now, "escalated", stage=state.stage.value)
-    effects.mail(MailTemplate.STAFF_LEAD_NEEDED, Audience.LEADS, why="escalation")
+    effects.mail(
+        MailTemplate.STAFF_LEAD_NEEDED,
+        Audience.LEADS,
+        why="escalation",
+        counts_as=_counts_as(state),
+        deadline=again,
+    )
 
 
-def _set_lead_reminder(state: VettingState, alarm: Alarm) -> None:
-    at = alarm.at + state.policy.review.escalation_after_days * DAY
+def _counts_as(state: VettingState) -> str:
+    """Tell what the next opinion of an escalated round is: the only one, the first of two or the second."""
+    if state.policy.review.reviewers == 1:
+        return "only"
+    return "second" if state.opinions else "first"
+
+
+def _set_lead_reminder(state: VettingState, alarm: Alarm, now: datetime) -> str:
+    """Set the next reminder of the leads; return when it comes, which after an outage may be a later one."""
+    apart = state.policy.review.escalation_after_days * DAY
+    at = alarm.at + apart
     state.alarms += (Alarm(at=at, kind=AlarmKind.LEAD_REMINDER, number=alarm.number + 1),)
+    return lateness.first_after(now, at, apart).isoformat()

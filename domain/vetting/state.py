@@ -209,6 +209,10 @@ class VettingState(ProcessState[Alarm, Order]):
         told = (alarm for alarm in self.alarms if alarm.kind in CONSEQUENCE)
         return min(told, key=lambda alarm: alarm.at, default=None)
 
+    def told(self, kind: AlarmKind) -> str | None:
+        """Return when the alarm of ``kind`` rings, as mails carry it; None if there is none."""
+        return next((alarm.at.isoformat() for alarm in self.alarms if alarm.kind is kind), None)
+
     @property
     def if_nothing_happens(self) -> IfNothing:
         """What happens at the deadline if nobody acts."""

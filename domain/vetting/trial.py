@@ -7,7 +7,7 @@ from domain.mail import MailTemplate
 from domain.people import Role
 from domain.probation import WEEK, Figures, Target, evaluate, full_weeks, midterm, week_bounds
 from domain.process import Refused
-from domain.vetting import ends
+from domain.vetting import ends, lateness
 from domain.vetting.state import Alarm, AlarmKind, Audience, Effects, Order, OrderKind, Period, VettingState
 from domain.vetting.terms import ProbationDecision, ReasonCode, Refusal, Stage, Status, WaitingOn
 
@@ -133,8 +133,15 @@ def _await_decision(state: VettingState, effects: Effects, now: datetime, why: s
     )
     state.move(Stage.PROBATION_DECISION, WaitingOn.STAFF, now, alarms)
     state.note(effects, now, "probation_judged", recommendation=advice.value, why=why)
-    effects.mail(MailTemplate.PROBATION_UNDER_REVIEW, Audience.APPLICANT, reason=why)
-    effects.mail(MailTemplate.STAFF_PROBATION_DECISION, Audience.REVIEWERS, recommendation=advice.value)
+    deadline = state.told(AlarmKind.DECISION_REMINDER)
+    effects.mail(MailTemplate.PROBATION_UNDER_REVIEW, Audience.APPLICANT, reason=why, deadline=deadline)
+    effects.mail(
+        MailTemplate.STAFF_PROBATION_DECISION,
+        Audience.REVIEWERS,
+        recommendation=advice.value,
+        deadline=deadline,
+        escalates_at=state.told(AlarmKind.DECISION_ESCALATION),
+    )
 
 
 def _advice(state: VettingState) -> ProbationDecision:
@@ -144,13 +151,18 @@ def _advice(state: VettingState) -> ProbationDecision:
 
 
 def _remind_staff(state: VettingState, effects: Effects, alarm: Alarm, now: datetime) -> None:
-    escalating = alarm.kind is AlarmKind.DECISION_ESCALATION
-    if escalating:
-        state.escalated = True
-        at = alarm.at + state.policy.probation.decision_escalation_days * DAY
-        state.alarms += (Alarm(at=at, kind=alarm.kind, number=alarm.number + 1),)
-    state.note(effects, now, "escalated" if escalating else "staff_reminded", stage=state.stage.value)
-    effects.mail(MailTemplate.STAFF_PROBATION_REMINDER, Audience.LEADS if escalating else Audience.REVIEWERS)
+    if alarm.kind is AlarmKind.DECISION_REMINDER:
+        state.note(effects, now, "staff_reminded", stage=state.stage.value)
+        deadline = state.told(AlarmKind.DECISION_ESCALATION)
+        effects.mail(MailTemplate.STAFF_PROBATION_REMINDER, Audience.REVIEWERS, deadline=deadline)
+        return
+    state.escalated = True
+    apart = state.policy.probation.decision_escalation_days * DAY
+    at = alarm.at + apart
+    state.alarms += (Alarm(at=at, kind=alarm.kind, number=alarm.number + 1),)
+    state.note(effects, now, "escalated", stage=state.stage.value)
+    again = lateness.first_after(now, at, apart).isoformat()
+    effects.mail(MailTemplate.STAFF_PROBATION_REMINDER, Audience.LEADS, why="escalation", deadline=again)
 
 
 def decide(

@@ -222,6 +222,8 @@ NEEDED = {
         ("missed", []),
         ("back_to", None),
         ("why", None),
+        ("counts_as", None),
+        ("escalates_at", None),
         ("certificate_code", None),
     ],
 )

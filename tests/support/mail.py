@@ -48,6 +48,8 @@ EVERYTHING: dict[str, Any] = {
     "back_to": "member_vote",
     "stage": "first_review",
     "why": "disagreement",
+    "counts_as": "first",
+    "escalates_at": ISO,
     "status": "rejected",
     "recommendation": "extend",
     "minutes": 10,
