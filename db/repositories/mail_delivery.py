@@ -13,14 +13,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, literal, not_, or_, select, update
 
 from contracts.mail import Letter
 from db.repositories import invitation_mails
 from db.tables.mail import mails, suppressions
 from db.tables.people import notes, people
 from db.tables.vetting import applications
-from domain.mail import BARS_EVERYTHING, MailStatus, MailTemplate
+from domain.mail import BARS_EVERYTHING, MAX_ATTEMPTS, MailStatus, MailTemplate
 from domain.people import PersonStatus
 
 UNKNOWN_OUTCOME = "outcome_unknown"
@@ -247,22 +247,24 @@ def settle_lapsed(conn: Connection, now: datetime, *, grace: timedelta, traceles
 
     ``traceless``: the transport hands over by recording, so an attempt without a record left nothing
     behind and is simply queued again. Otherwise it becomes ``unknown`` for ``grace``, in which events
-    may tell; after that single mail is sent again (at least once), list mail is given up (at most once).
+    may tell; after that single mail is sent again (at least once), up to ``MAX_ATTEMPTS`` times: each may
+    have arrived. List mail is given up (at most once).
     """
     lapsed = and_(mails.c.status == MailStatus.SENDING.value, mails.c.not_before <= now)
     if traceless:
         again = update(mails).where(or_(lapsed, mails.c.status == MailStatus.UNKNOWN.value))
         return conn.execute(again.values(status=MailStatus.QUEUED.value, not_before=now)).rowcount
     waited = and_(mails.c.status == MailStatus.UNKNOWN.value, mails.c.not_before <= now)
+    goes_again = and_(mails.c.list_mail == 0, mails.c.attempts < MAX_ATTEMPTS)
     moved = conn.execute(
         update(mails)
-        .where(waited, mails.c.list_mail == 0)
+        .where(waited, goes_again)
         .values(status=MailStatus.QUEUED.value, not_before=now, error=UNKNOWN_OUTCOME)
     ).rowcount
     moved += conn.execute(
         update(mails)
-        .where(waited, mails.c.list_mail == 1)
-        .values(status=MailStatus.FAILED.value, settled_at=now, error=UNKNOWN_OUTCOME)
+        .where(waited, not_(goes_again))
+        .values(status=MailStatus.FAILED.value, settled_at=now, error=UNKNOWN_OUTCOME, secret_sealed=None)
     ).rowcount
     moved += conn.execute(
         update(mails)

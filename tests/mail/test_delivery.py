@@ -15,7 +15,7 @@ from db.tables.mail import suppressions
 from db.tables.people import notes, people
 from db.tables.vetting import applications
 from domain.ids import new_id
-from domain.mail import MailStatus, MailTemplate
+from domain.mail import MAX_ATTEMPTS, MailStatus, MailTemplate
 from tests.support.mail import add_person, queue_for, row_of, set_row
 
 LEASE = timedelta(seconds=30)
@@ -208,6 +208,20 @@ async def test_remains_become_unknown_then_single_mail_goes_again_and_list_mail_
     (letter,) = await claim(database, at=expired + timedelta(minutes=3))
     assert letter.attempts == 2
     assert await settle(database, Settled(own, 1, MailStatus.SENT)) == 0
+
+
+async def test_single_mail_of_which_nothing_is_ever_heard_is_given_up(database: Database) -> None:
+    (own,) = await queued(database)
+    at = now()
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        (letter,) = await claim(database, at=at)
+        assert letter.attempts == attempt
+        at += LEASE * 2
+        await lapse(database, at=at)
+        at += timedelta(minutes=3)
+        await lapse(database, at=at)
+    found = await row(database, own)
+    assert (found["status"], found["error"]) == ("failed", "outcome_unknown")
 
 
 async def test_where_handing_over_is_recording_nothing_is_unknown(database: Database) -> None:
