@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from starlette.routing import BaseRoute
+from fastapi.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Mount
 
 from api.idempotency import KEY_PARAMETER, once
 from api.security.rules import Eager, Inside, Public, Rule
@@ -42,6 +43,7 @@ def contexts(routes: Sequence[BaseRoute]) -> Iterator[RouteContext]:
 
 
 def _walk(app: FastAPI) -> Iterator[Access]:
+    _no_side_doors(app)
     for context in contexts(app.routes):
         path = context.path_format or ""
         rules = list(_rules(context.dependant))
@@ -49,6 +51,15 @@ def _walk(app: FastAPI) -> Iterator[Access]:
             raise RouteWithoutRule(f"{path} declares {len(rules)} access rules instead of one")
         for method in sorted(context.methods or ()):
             yield Access(method, path, rules[0], _idempotency(context, method), context.summary or "")
+
+
+def _no_side_doors(app: FastAPI) -> None:
+    """Raise ``RouteWithoutRule`` for what answers requests and can declare no rule, files aside."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        files = isinstance(route, Mount) and isinstance(route.app, StaticFiles)
+        if not isinstance(route, APIRoute) and not files:
+            raise RouteWithoutRule(f"{context.path or route} is a {type(route).__name__} without a rule")
 
 
 def _rules(dependant: Any) -> Iterator[Rule]:

@@ -1,5 +1,6 @@
 """The table of who may use what, as Markdown; ``python -m api.access_table`` writes docs/access.md."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -12,20 +13,34 @@ TABLE = Path(__file__).parent.parent / "docs" / "access.md"
 
 
 def rendered(app: FastAPI) -> str:
-    """Return the table as Markdown."""
+    """Return the two tables, of the JSON API and of the pages, as Markdown."""
     lines = [
         "# Who may use what",
         "",
         "Generated from the routes by `python -m api.access_table`; a test compares.",
         "«owner» is whose the object is: to everybody else who is not named it does not exist (404).",
         "An API token also needs the scope in the fourth column, and never reaches further than its person.",
+        "",
+        "## The JSON API",
+        "",
         "Rows under `/api/v1/dev` exist in development only.",
         "",
-        "| method | path | who | token scope | repeating it |",
-        "| --- | --- | --- | --- | --- |",
+        *_table(table_of(app)),
+        "",
+        "## Pages",
+        "",
+        "Who is not signed in is led to `/sign-in`, staff without their second factor to where it is passed.",
+        "A form sent with a session has to come from a page of ours, or to know the session's CSRF token.",
+        "Rows of «anyone on this machine» exist in development only. Files under `/static` are for anyone.",
+        "",
+        *_table(table_of(app.state.pages)),
     ]
-    lines += [_row(entry) for entry in table_of(app)]
     return "\n".join(lines) + "\n"
+
+
+def _table(entries: Sequence[Access]) -> list[str]:
+    head = ["| method | path | who | token scope | repeating it |", "| --- | --- | --- | --- | --- |"]
+    return head + [_row(entry) for entry in entries]
 
 
 def _row(entry: Access) -> str:
