@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from api.problems import Problem, too_many_requests
+from api.security.scopes import Scope
 from db.repositories import access
 from db.repositories.access import Identity
 from domain.people import SECOND_FACTOR_ROLES, STAFF_ROLES, PersonStatus, Role
@@ -40,6 +41,11 @@ class Credentials:
     def present(self) -> bool:
         """Whether anything was shown at all."""
         return self.session_hash is not None or self.token_hash is not None
+
+    @property
+    def scope(self) -> Scope:
+        """What a token needs for such a request, where its route asks for nothing else."""
+        return Scope.WRITE if self.unsafe else Scope.READ
 
 
 class SecondFactorState(StrEnum):
@@ -84,6 +90,10 @@ class Actor:
         if self.roles == self.held_roles:
             return SecondFactorState.OK
         return SecondFactorState.REQUIRED if self.second_factor_enrolled else SecondFactorState.ENROL
+
+    def reaches(self, scope: Scope) -> bool:
+        """Tell whether what was shown is good for ``scope``: a session always, a token if it carries it."""
+        return self.token_id is None or scope.value in self.scopes
 
     def require(self, *roles: Role) -> None:
         """Raise ``Problem`` unless the person may act in one of ``roles`` now."""
@@ -133,6 +143,14 @@ class Gate:
             self._writes.count(identity.person_id)
         self._note_use(identity, credentials, now)
         return self._actor_of(identity, credentials)
+
+    def visitor(self, conn: Connection, credentials: Credentials) -> Actor | None:
+        """Return who asks where everybody may: None for nobody, and by a token whose scope ends before this.
+
+        Raises ``Problem`` as ``actor`` does.
+        """
+        actor = self.actor(conn, credentials) if credentials.present else None
+        return actor if actor is not None and actor.reaches(credentials.scope) else None
 
     def _holds(self, identity: Identity, now: datetime) -> bool:
         if identity.status is not PersonStatus.ACTIVE:

@@ -74,8 +74,8 @@ class Rule:
             return
         if self.session_only:
             raise Problem("session_required")
-        needed = self.scope or (Scope.WRITE if credentials.unsafe else Scope.READ)
-        if needed.value not in actor.scopes:
+        needed = self.scope or credentials.scope
+        if not actor.reaches(needed):
             raise Problem("scope_missing", scope=needed.value)
 
     def _check_owner(self, conn: Connection, actor: Actor, target: str) -> None:

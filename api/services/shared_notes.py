@@ -70,7 +70,7 @@ async def passed_on(request: Request, parts: Parts, code: str, channel: ShareCha
     visitor, credentials = share_links.visitor_of(request), credentials_of(request, parts.cookies)
 
     def write(conn: Connection) -> bool:
-        actor = parts.gate.actor(conn, credentials) if credentials.present else None
+        actor = parts.gate.visitor(conn, credentials)
         person_id = actor.person_id if actor else None
         sharer = visitor.key if person_id is None else share_links.hashed(request, "person", person_id)
         return share_visits.share(conn, note, sharer, person_id, channel, featured.process_time(note))

@@ -14,7 +14,7 @@ from domain.people import SECOND_FACTOR_ROLES
 from locales import translate
 from settings import Settings
 from tests.support.browser import OWN_PAGE
-from tests.support.town import NOBODY, Asker, Town, named, running_town
+from tests.support.town import Asker, Town, named, running_town
 
 EVERYTHING = ("read", "write", "contributions:write")
 NO_PROOF = (
@@ -180,6 +180,10 @@ async def test_a_form_for_everybody_is_not_taken_from_another_site(town: Town) -
                 answer = await ask(town, entry, proof | shown)
                 said = (answer.status_code, refusal(answer))
                 assert said == (403, "cross_site_request"), (proof, where(entry, None, answer))
+    for path in ("/language", "/i/x"):
+        # What knows who is signed in asks for the proof besides.
+        answer = await town.send("POST", path, NO_PROOF[0] | signed_in, data={"locale": "zh-CN"})
+        assert (answer.status_code, refusal(answer)) == (403, "cross_site_request"), path
     assert await town.contents() == before
 
 

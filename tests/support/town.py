@@ -135,7 +135,7 @@ def draft_of(conn: Connection, leader_id: str) -> str:
     words = {"title": "A campaign"}
     campaign_id = campaigns.create(conn, leader_id, TemplateCode.LEARNING_PLAN, words, plan, now)
     # As if it had been handed in: a draft that never was is deleted by whoever cancels it.
-    conn.execute(table.update().values(revision=1, status="in_review"))
+    conn.execute(table.update().where(table.c.id == campaign_id).values(revision=1, status="in_review"))
     return campaign_id
 
 
