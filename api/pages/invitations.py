@@ -29,6 +29,7 @@ from db.repositories import enrolments as entries
 from db.repositories import invitation_codes, invitation_mails
 from domain.campaigns.invitations import Channel
 from domain.campaigns.plan import CampaignPlan
+from domain.people import Role
 
 router = APIRouter(dependencies=[allow.anyone])
 
@@ -102,6 +103,7 @@ async def join(request: Request, parts: PartsDep, code: Code) -> Response:
     actor, found = await visitor(request), await _invitation(request, parts, code)
     if actor is None:
         return seen(f"/i/{code}")
+    actor.require(Role.MEMBER)
     given, shown, person_id = EnrolIn(invite_code=code), followed(request), actor.person_id
 
     def enrol(conn: Connection) -> None:

@@ -16,10 +16,10 @@ from db.repositories import pictures
 from db.tables.access import api_tokens
 from db.tables.campaigns import enrolments, settlements
 from db.tables.invitations import invitations
-from db.tables.people import people
+from db.tables.people import people, role_grants
 from db.tables.shares import featured_notes, note_shares
 from domain.ids import new_id
-from domain.people import STAFF_ROLES
+from domain.people import STAFF_ROLES, Role
 from settings import Settings
 from tests.api.test_page_access import ask, pages, refusal
 from tests.support.browser import OWN_PAGE
@@ -207,3 +207,15 @@ async def test_a_note_is_passed_on_in_nobodys_name_by_a_token_for_reading(
         shared = await town.api.rows(select(note_shares.c.person_id))
         assert shared[-1]["person_id"] == person_id, scope
         await town.api.execute(delete(note_shares))
+
+
+async def test_who_is_no_member_joins_by_no_invitation(town: Town, settings: Settings) -> None:
+    await things_of(town, settings)
+    friend = town.askers[-1]
+    [code, *_] = [row["code"] for row in await town.api.rows(select(invitations.c.code))]
+    lost = (role_grants.c.person_id == friend.person_id, role_grants.c.role == Role.MEMBER.value)
+    await town.api.execute(delete(role_grants).where(*lost))
+    answer = await town.send("POST", f"/i/{code}", OWN_PAGE | await town.shown(friend))
+    assert (answer.status_code, refusal(answer)) == (403, "forbidden")
+    joined = select(enrolments.c.status).where(enrolments.c.person_id == friend.person_id)
+    assert await town.api.rows(joined) == []
