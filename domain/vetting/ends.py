@@ -107,12 +107,12 @@ def withdraw(state: VettingState, actor_id: str, now: datetime) -> Effects:
     if state.stage is Stage.APPEAL_REVIEW:
         _close(state, now)
         state.note(effects, now, "appeal_withdrawn", actor_id)
-        again = state.reapply_after if state.reapply_after and state.reapply_after > now else None
+        again = _again_after(state, now)
         effects.mail(
             MailTemplate.APPEAL_WITHDRAWN,
             Audience.APPLICANT,
             status=state.status.value,
-            reapply_after=again.isoformat() if again else None,
+            reapply_after=again,
         )
     elif state.status in OPEN_STATUSES:
         _leave(state, effects, now)
@@ -121,6 +121,12 @@ def withdraw(state: VettingState, actor_id: str, now: datetime) -> Effects:
     else:
         raise Refused(Refusal.NOT_OPEN)
     return effects
+
+
+def _again_after(state: VettingState, now: datetime) -> str | None:
+    """Return from when on the applicant may apply again, None if that is at any time."""
+    again = state.reapply_after
+    return again.isoformat() if again is not None and again > now else None
 
 
 def _leave(state: VettingState, effects: Effects, now: datetime) -> None:
@@ -172,7 +178,8 @@ def uphold(state: VettingState, actor_id: str, note_id: str | None, now: datetim
     effects = Effects()
     _close(state, now)
     state.note(effects, now, "appeal_upheld", actor_id, note_id)
-    effects.mail(MailTemplate.APPEAL_UPHELD, Audience.APPLICANT, note_id=note_id)
+    again = _again_after(state, now)
+    effects.mail(MailTemplate.APPEAL_UPHELD, Audience.APPLICANT, note_id=note_id, reapply_after=again)
     return effects
 
 

@@ -124,6 +124,15 @@ def test_a_withdrawn_appeal_names_no_day_that_has_passed() -> None:
     assert_says(text, "You may apply again at any time.", "你随时可以重新申请。")
 
 
+def test_an_appeal_that_was_not_heard_names_the_day_of_applying_again() -> None:
+    state, _ = submitted()
+    ends.reject(state, Effects(), (ReasonCode.OTHER,), START)
+    ends.appeal(state, APPLICANT, "n", START + DAY)
+    effects = ends.uphold(state, "cleo", "n", START + 2 * DAY)
+    text = told(effects, MailTemplate.APPEAL_UPHELD)
+    assert_says(text, f"apply again after {day(90)['en']}", f"{day(90)['zh-CN']}之后，欢迎你重新申请")
+
+
 def test_a_withdrawn_application_may_be_made_again_at_once() -> None:
     state, _ = submitted()
     effects = ends.withdraw(state, APPLICANT, START)
