@@ -125,7 +125,7 @@ async def test_in_the_middle_of_every_stage(here: World) -> None:
 
 
 async def _struck(here: World, victim: str) -> dict[str, Application]:
-    """Take the steps while ``victim`` is killed in their middle and started again."""
+    """Take the steps while ``victim`` is killed twice and started again: early, and when some are done."""
     chance = random.Random(victim)
     struck = await _prepared(here, victim)
     acting = [asyncio.create_task(STAGES[stage][1](case)) for stage, case in struck.items()]
@@ -135,6 +135,11 @@ async def _struck(here: World, victim: str) -> dict[str, Application]:
     # Else the kill came too late to be in the middle of anything.
     assert len(unfinished) > len(STAGES) / 2, unfinished
     await asyncio.sleep(chance.uniform(0.0, 0.2))
+    await here.start(victim)
+    # What is done by now is less than everything: the others are on their way.
+    done, left = await asyncio.wait(acting, return_when=asyncio.FIRST_COMPLETED)
+    assert done and left, victim
+    await here.kill(victim)
     await here.start(victim)
     await asyncio.gather(*acting)
     return struck
