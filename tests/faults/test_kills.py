@@ -138,7 +138,8 @@ async def _struck(here: World, victim: str) -> dict[str, Application]:
     await here.start(victim)
     # What is done by now is less than everything: the others are on their way.
     done, left = await asyncio.wait(acting, return_when=asyncio.FIRST_COMPLETED)
-    assert done and left, victim
+    assert done, victim
+    assert left, victim
     await here.kill(victim)
     await here.start(victim)
     await asyncio.gather(*acting)
