@@ -294,6 +294,10 @@ class Case:
     async def status(self) -> StatusView:
         return await self.handle.query(VettingWorkflow.status)
 
+    async def history_length(self) -> int:
+        """How many events the history of the process's current run has."""
+        return (await self.handle.describe()).history_length
+
     async def row(self) -> dict[str, Any]:
         """The projection."""
         return (await self.community.rows(select(applications).where(applications.c.id == self.id)))[0]

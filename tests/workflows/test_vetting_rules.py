@@ -131,14 +131,30 @@ WRONG = {"appeal": Refusal.APPEAL_CLOSED}
 async def test_every_request_out_of_its_stage_is_refused(
     case: Case, arrive: Callable[[Case], Awaitable[None]]
 ) -> None:
+    # A task that a busy machine lets time out is written down.
+    case.task_timeout = timedelta(minutes=1)
     await arrive(case)
     await case.agrees()
     before = (await case.status(), await case.codes())
+    length = await settled_length(case)
     for name, act in ACTIONS.items():
         if name not in OPEN_TO[arrive]:
             async with refused(WRONG.get(name, Refusal.WRONG_STAGE)):
                 await act(case)
     assert (await case.status(), await case.codes()) == before
+    # The validator turns them away: whoever asks in vain, however often, makes no history longer.
+    assert await case.history_length() == length
+
+
+async def settled_length(case: Case) -> int:
+    """How many events the history has once the process waits for people or time alone."""
+
+    async def waits() -> bool:
+        described = (await case.handle.describe()).raw_description
+        return not described.pending_activities and not described.HasField("pending_workflow_task")
+
+    await until(waits)
+    return await case.history_length()
 
 
 async def test_the_roll_is_frozen_when_the_ballot_opens(here: Community, case: Case) -> None:
