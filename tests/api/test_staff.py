@@ -1,18 +1,19 @@
 """The way of an application over the API, on a real Temporal server: who decides what, and who may not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from temporalio.client import Client
 
 from contracts.base import VETTING_QUEUE, task_queue
 from db.tables.people import circle_members, notes
-from db.tables.vetting import applications, violations
+from db.tables.vetting import violations
 from domain.ids import new_id
 from domain.people import Role
 from domain.vetting import ChecklistItem
@@ -336,21 +337,65 @@ async def test_a_rejection_cools_down_and_is_appealed_once(desk: Desk) -> None:
     assert [e["note"] for e in told if e["code"] == "appeal_overturned"] == ["The sample is enough."]
 
 
-async def test_inside_the_cool_down_a_new_draft_cannot_be_handed_in(desk: Desk) -> None:
+async def lose_at_review(desk: Desk) -> None:
     await desk.rejected()
-    until = (await desk.shown())["reapply_after"]
-    again = await complete_draft(desk.lin)
-    found = problem(await desk.lin.post(f"/applications/{again['id']}/submit"), 409, "cool_down")
-    assert found["reapply_after"] == until
-    await desk.api.execute(
-        update(applications)
-        .where(applications.c.id == desk.id)
-        .values(reapply_after=datetime.now(UTC) - timedelta(seconds=1))
+
+
+async def lose_on_probation(desk: Desk) -> None:
+    for n in range(4):
+        await desk.api.user(f"member{n}")
+    await to_probation(desk)
+    await desk.api.skip(desk.id, 60 * DAY)
+    await _until(desk, "probation_decision")
+    failed = await desk.ann.post(
+        f"{desk.path}/probation-decision", {"decision": "fail", "note": "Nothing was written."}
     )
-    assert (await desk.lin.post(f"/applications/{again['id']}/submit")).status_code == 200
-    earlier = (await desk.ann.get(f"/staff/applications/{again['id']}/earlier")).json()["items"]
-    assert [(e["id"], e["reasons"]) for e in earlier] == [(desk.id, ["content_sample_weak"])]
-    assert "earlier_rejection" in (await desk.shown(desk.ann) and await again_flags(desk, again["id"]))
+    assert failed.status_code == 200, failed.text
+
+
+@pytest.mark.parametrize(
+    ("lose", "status", "reasons", "flags"),
+    [
+        (lose_at_review, "rejected", ["content_sample_weak"], ["earlier_rejection"]),
+        # Who failed a probation was never rejected: reviewers see that application, and no flag.
+        (lose_on_probation, "ordinary_creator", ["targets_missed"], []),
+    ],
+    ids=["rejected", "ordinary_creator"],
+)
+async def test_who_lost_applies_again_after_the_cool_down(
+    desk: Desk, lose: Callable[[Desk], Awaitable[None]], status: str, reasons: list[str], flags: list[str]
+) -> None:
+    await lose(desk)
+    lost = await desk.shown()
+    assert (lost["status"], lost["stage"]) == (status, "appeal_window")
+    end = datetime.fromisoformat(lost["reapply_after"])
+    draft = await complete_draft(desk.lin)
+    submit = f"/applications/{draft['id']}/submit"
+    for before_the_end in (60 * DAY, TEN_MINUTES):
+        # The first of these leads beyond the appeal window, where the process ends.
+        await move_on(desk, end - before_the_end)
+        found = problem(await desk.lin.post(submit), 409, "cool_down")
+        assert found["reapply_after"] == lost["reapply_after"]
+        assert (await desk.shown())["stage"] == "closed"
+    await move_on(desk, end + timedelta(seconds=1))
+    again = await desk.lin.post(submit)
+    assert again.json().get("stage") == "first_review", again.text
+    assert await again_flags(desk, draft["id"]) == flags
+    earlier = (await desk.ann.get(f"/staff/applications/{draft['id']}/earlier")).json()["items"]
+    assert [(e["id"], e["status"], e["reasons"]) for e in earlier] == [(desk.id, status, reasons)]
+
+
+TEN_MINUTES = timedelta(minutes=10)
+"""Longer than a request may take on any machine."""
+
+
+async def move_on(desk: Desk, to: datetime) -> None:
+    """Move the clock of the application to ``to`` as people do who try Kameng out, ended or not."""
+    now = datetime.fromisoformat((await desk.shown())["now"])
+    duration = f"PT{math.ceil((to - now).total_seconds())}S"
+    body = {"process": f"application/{desk.id}", "duration": duration}
+    moved = await desk.api.anyone.post("/dev/clock/advance", json=body)
+    assert moved.status_code == 200, moved.text
 
 
 async def again_flags(desk: Desk, application_id: str) -> list[str]:
