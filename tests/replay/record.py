@@ -8,7 +8,8 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from temporalio.client import Client, WorkflowHistory
 from contracts.rehearsals import rehearsal_process_id
 from db.migrate import upgrade
 from domain.ids import new_id
+from tests.replay import further
 from tests.support.rehearsals import rehearsing
 from tests.support.temporal import SharedTemporal, new_namespace
 from tests.support.vetting import community
@@ -64,11 +66,30 @@ async def walked_rehearsal(name: str, client: Client, url: str, queue: str) -> W
         return await client.get_workflow_handle(rehearsal_process_id(rehearsal_id)).fetch_history()
 
 
-Walked = Callable[[str, Client, str, str], Awaitable[WorkflowHistory]]
-ROOMS: dict[str, tuple[Collection[str], Walked]] = {
-    "vetting": (PATHS, walked_vetting),
-    "campaign": (campaign_paths.PATHS, walked_campaign),
-    "rehearsal": (rehearsal_paths.PATHS, walked_rehearsal),
+Walk = Callable[[Client, str, str], Awaitable[WorkflowHistory]]
+
+
+def walks_of(
+    paths: Iterable[str], walked: Callable[[str, Client, str, str], Awaitable[WorkflowHistory]]
+) -> dict[str, Walk]:
+    """Return the walk of each path under its name."""
+    return {name: partial(walked, name) for name in paths}
+
+
+ROOMS: dict[str, dict[str, Walk]] = {
+    "vetting": {
+        **walks_of(PATHS, walked_vetting),
+        "goes_on_as_new": further.vetting_goes_on_as_new,
+        "went_on_as_new": further.vetting_went_on_as_new,
+        "turned_away": further.vetting_turned_away,
+    },
+    "campaign": {
+        **walks_of(campaign_paths.PATHS, walked_campaign),
+        "went_on_as_new": further.campaign_went_on_as_new,
+        "turned_away": further.campaign_turned_away,
+    },
+    "rehearsal": walks_of(rehearsal_paths.PATHS, walked_rehearsal),
+    "mail": {"dispatch": further.mail_dispatch},
 }
 
 
@@ -76,7 +97,7 @@ async def record(room: str, name: str, client: Client, directory: Path) -> None:
     """Walk one path and store its history."""
     url = f"sqlite:///{directory / room}-{name}.db"
     await asyncio.to_thread(upgrade, url)
-    history = await ROOMS[room][1](name, client, url, f"record-{room}-{name}")
+    history = await ROOMS[room][name](client, url, f"record-{room}-{name}")
     store(room, name, json.loads(history.to_json()))
     print(f"{room}/{name}: {len(history.events)} events")
 
@@ -107,7 +128,7 @@ def asked(words: list[str]) -> list[tuple[str, str]]:
         (HISTORIES / room).mkdir(exist_ok=True)
         for old in (HISTORIES / room).glob("*.json"):
             old.unlink()
-        wanted += [(room, name) for name in sorted(ROOMS[room][0])]
+        wanted += [(room, name) for name in sorted(ROOMS[room])]
     return wanted
 
 

@@ -12,10 +12,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from engine.sandbox import Sandbox
-from tests.replay.hasty import Hasty
+from tests.replay import hasty
 from tests.replay.record import HISTORIES, ROOMS
 from tests.workflows import paths_conflict, paths_late, paths_later, paths_review
 from workflows.campaigns import CampaignWorkflow
+from workflows.mail import MailDispatchWorkflow
 from workflows.rehearsals import RehearsalWorkflow
 from workflows.vetting import VettingWorkflow
 
@@ -27,9 +28,20 @@ WORKFLOWS: dict[str, type] = {
     "vetting": VettingWorkflow,
     "campaign": CampaignWorkflow,
     "rehearsal": RehearsalWorkflow,
+    "mail": MailDispatchWorkflow,
+}
+HASTY: dict[str, type] = {
+    "vetting": hasty.Vetting,
+    "campaign": hasty.Campaign,
+    "rehearsal": hasty.Rehearsal,
+    "mail": hasty.MailDispatch,
 }
 STORED = sorted(path for room in ROOMS for path in (HISTORIES / room).glob("*.json"))
 MEGABYTE = 1024 * 1024
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}-{path.stem}"
 
 
 def history_of(path: Path) -> WorkflowHistory:
@@ -41,22 +53,39 @@ def replayer(*workflows: type) -> Replayer:
 
 
 def test_every_path_has_its_history() -> None:
-    for room, (names, _) in ROOMS.items():
-        assert {path.stem for path in STORED if path.parent.name == room} == set(names)
+    assert {room.name for room in HISTORIES.iterdir()} == set(ROOMS)
+    for room, walks in ROOMS.items():
+        assert {path.stem for path in STORED if path.parent.name == room} == set(walks)
     assert sum(path.stat().st_size for path in STORED) < 5 * MEGABYTE
 
 
-@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STORED, ids=name_of)
 async def test_stored_history_replays(path: Path) -> None:
     await replayer(WORKFLOWS[path.parent.name]).replay_workflow(history_of(path))
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in STORED if path.parent.name == "vetting"][:3], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", STORED, ids=name_of)
 async def test_an_incompatible_change_is_noticed(path: Path) -> None:
     with pytest.raises(workflow.NondeterminismError):
-        await replayer(Hasty).replay_workflow(history_of(path))
+        await replayer(HASTY[path.parent.name]).replay_workflow(history_of(path))
+
+
+def events_of(room: str, name: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = json.loads((HISTORIES / room / f"{name}.json").read_text())["events"]
+    return events
+
+
+def test_runs_that_went_on_as_new_and_what_was_turned_away_are_among_them() -> None:
+    """Their histories say of themselves what their names say."""
+    for room in ("vetting", "campaign"):
+        begin = events_of(room, "went_on_as_new")[0]["workflowExecutionStartedEventAttributes"]
+        assert begin["continuedExecutionRunId"]
+        types = [event["eventType"] for event in events_of(room, "turned_away")]
+        assert types[-1] == "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED"
+        assert "EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED" in types
+    for room, name in (("vetting", "goes_on_as_new"), ("mail", "dispatch")):
+        end = events_of(room, name)[-1]
+        assert end["eventType"] == "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW"
 
 
 def payloads(value: Any) -> list[str]:
@@ -68,7 +97,7 @@ def payloads(value: Any) -> list[str]:
     return [text for inner in value for text in payloads(inner)] if isinstance(value, list) else []
 
 
-@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STORED, ids=name_of)
 def test_no_history_holds_personal_data(path: Path) -> None:
     """Neither address, name, note nor anything typed into the form; and nothing of the machine."""
     text = path.read_text()

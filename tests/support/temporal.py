@@ -4,6 +4,8 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -61,6 +63,16 @@ async def started_with(setting: str, log: Path) -> DevServer:
         return DevServer(processes.spawn(command, COLLECTING_LESS, log), port, None, log)
 
     return await started(start, START_SECONDS)
+
+
+@asynccontextmanager
+async def impatient(log: Path, namespace: str, events: int) -> AsyncIterator[Client]:
+    """Yield a client of a server that suggests to continue as new after so many events."""
+    server = await started_with(f"limit.historyCount.suggestContinueAsNew={events}", log)
+    try:
+        yield await new_namespace(server.address, namespace)
+    finally:
+        server.stop()
 
 
 @dataclass

@@ -14,7 +14,7 @@ from domain.policy import VettingPolicy, VotePolicy
 from domain.vetting import ProbationDecision, Stage, Status
 from tests.support.community import Community
 from tests.support.held import inserts_failing, writes_held
-from tests.support.temporal import new_namespace, started_with
+from tests.support.temporal import impatient
 from tests.support.vetting import PATIENCE_SECONDS, Case, community, new_case, until
 from tests.workflows.paths import SHORT
 
@@ -24,12 +24,8 @@ EVENTS_BEFORE_SUGGESTION = 60
 @pytest.fixture
 async def impatient_client(tmp_path: Path, temporal_namespace: str) -> AsyncIterator[Client]:
     """A client of a server that suggests to continue as new after a few dozen events."""
-    limit = f"limit.historyCount.suggestContinueAsNew={EVENTS_BEFORE_SUGGESTION}"
-    server = await started_with(limit, tmp_path / "temporal.log")
-    try:
-        yield await new_namespace(server.address, temporal_namespace)
-    finally:
-        server.stop()
+    async with impatient(tmp_path / "temporal.log", temporal_namespace, EVENTS_BEFORE_SUGGESTION) as client:
+        yield client
 
 
 async def runs_of(case: Case) -> list[str]:
