@@ -48,7 +48,7 @@ bench: setup-tests ## Measure, and write the ratios to bench/results/
 	@exec $(BIN)/python -m bench
 
 doctor: setup ## Check the whole set-up and say what to do
-	@exec $(BIN)/kameng doctor
+	@KAMENG_DATA_DIR="$(DATA)" exec $(BIN)/kameng doctor
 
 lock: setup-tests ## Resolve requirements/*.in again into pins with hashes
 	@sh tools/lock.sh

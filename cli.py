@@ -103,8 +103,9 @@ def demo(
 def doctor() -> None:
     """Check the whole set-up and say what to do."""
     from engine.doctor import doctor_command
+    from engine.processes import leave
 
-    raise typer.Exit(doctor_command(say))
+    leave(doctor_command(say))
 
 
 def _add_data_commands() -> None:

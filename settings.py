@@ -182,6 +182,11 @@ def _production_problems(settings: Settings) -> list[str]:
             "KAMENG_MAIL_TRANSPORT: set smtp or sendgrid; outbox reaches nobody",
         ),
         (settings.mail_from == DEVELOPMENT_SENDER, "KAMENG_MAIL_FROM: set the address that mail comes from"),
+        ("@" not in settings.mail_from, "KAMENG_MAIL_FROM: set a mail address, name@domain"),
+        (
+            settings.mail_transport == "sendgrid" and settings.sendgrid_sandbox,
+            "KAMENG_SENDGRID_SANDBOX: leave it off; SendGrid would deliver nothing",
+        ),
         (unverified, "KAMENG_SENDGRID_WEBHOOK_PUBLIC_KEY: set it, or no delivery event can be trusted"),
         (
             not settings.staff_second_factor,

@@ -31,3 +31,9 @@ def normalise_url(url: str) -> URL:
 def sqlite_file(url: URL) -> Path:
     """Return the file of a normalised SQLite URL."""
     return Path(str(url.database))
+
+
+def sqlite_file_of(url: str) -> Path | None:
+    """Return the file of a database URL as people write it, None for PostgreSQL. Raises ``ValueError``."""
+    parsed = normalise_url(url)
+    return sqlite_file(parsed) if parsed.get_backend_name() == "sqlite" else None

@@ -36,17 +36,18 @@ def compiling_once(env: MutableMapping[str, str]) -> None:
         env.setdefault("PYTHONPYCACHEPREFIX", str(cache_dir(env) / "bytecode"))
 
 
-def writable(directory: Path) -> Path:
-    """Create `directory` if needed and return it. Raises EngineError if nothing can be written there."""
+def writable(directory: Path, otherwise: str = "choose another place") -> Path:
+    """Create `directory` if needed and return it.
+
+    Raises EngineError, with what to do `otherwise`, if nothing can be written there.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         probe = directory / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise EngineError(
-            f"{directory} cannot be written to ({error.strerror}); choose another place"
-        ) from error
+        raise EngineError(f"{directory} cannot be written to ({error.strerror}); {otherwise}") from error
     return directory
 
 

@@ -31,6 +31,7 @@ from engine.errors import EngineError
 from engine.seed import populate
 from engine.seed_people import EVERYBODY
 from engine.visitors import Refusal, entrance
+from mail.phrases import Phrases
 
 START_SECONDS: Final = 420.0
 STOP_SECONDS: Final = 40.0
@@ -44,6 +45,8 @@ class Narrator:
     def __init__(self, console: Console, language: int) -> None:
         self.console = console
         self.language = language
+        # What the pages call the steps of a process.
+        self.phrases = Phrases(("zh-CN", "en")[language], UTC)
 
     def words(self, phrase: str, /, **values: Any) -> str:
         """Return a phrase."""
@@ -67,7 +70,8 @@ class Narrator:
             table.add_column(column, no_wrap=True)
         for entry in entries:
             at = datetime.fromisoformat(entry["at"])
-            table.add_row(str(entry["seq"]), f"{at:%Y-%m-%d %H:%M}", entry["code"], entry["actor"])
+            what = self.phrases.t(f"page.entry.{entry['code']}")
+            table.add_row(str(entry["seq"]), f"{at:%Y-%m-%d %H:%M}", what, entry["actor"])
         self.console.print(table)
 
     def report(self, report: Mapping[str, Any]) -> None:

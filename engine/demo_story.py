@@ -225,8 +225,6 @@ class Story:
         deeds = list(lived(KEY, begun, 60))
         for week in range(1, WEEKS + 1):
             await self._week(forum, deeds, begun, week)
-            if week == WEEKS // 2 + 1:
-                await self._tell_letter((await self._show())["now"], "probation_midterm")
         await self._skip_to(until)
 
     async def _forum(self) -> Visitor:
@@ -240,6 +238,8 @@ class Story:
         ends = begun + timedelta(weeks=week)
         nearly = ends - timedelta(hours=1)
         await self.applicant.skip(self.id, nearly - datetime.fromisoformat((await self._show())["now"]))
+        if week == WEEKS // 2 + 1:
+            await self._tell_letter(await self._when("midterm_feedback"), "probation_midterm")
         done = [deed for deed in deeds if ends - timedelta(weeks=1) <= deed.occurred_at < nearly]
         items = [deed.model_dump(mode="json", exclude_none=True) for deed in done]
         told = await forum.post("/contributions", {"items": items})
@@ -248,6 +248,12 @@ class Story:
         evaluated = (await self._show())["probation"]["evaluations"]
         expect(len(evaluated) == week, f"{len(evaluated)} weeks are evaluated, not {week}")
         self._tell_week(evaluated[-1], ends)
+
+    async def _when(self, code: str) -> str:
+        """Return when something happened, by the timeline as staff see it."""
+        staff = self.people[REVIEWERS[0]]
+        entries = (await staff.get(f"/applications/{self.id}/timeline"))["items"]
+        return str(next(entry["at"] for entry in entries if entry["code"] == code))
 
     def _tell_week(self, evaluated: Mapping[str, Any], at: datetime) -> None:
         figures = evaluated["figures"]

@@ -110,7 +110,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "judged": ("见习期满，按四项目标算出建议：通过", "ends the probation; the four targets recommend: pass"),
     "passed": ("看过数据，确认通过", "looks at the figures and confirms"),
     "certified": ("认证完成，主题：{topics}", "is certified for: {topics}"),
-    "timeline": ("整条时间线", "The whole timeline"),
+    "timeline": ("这次申请的整条时间线", "The whole timeline of the application"),
     "when": ("流程日期", "process date"),
     "what": ("发生了什么", "what happened"),
     "who": ("谁", "who"),

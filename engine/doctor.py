@@ -3,11 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -15,6 +11,7 @@ from contracts.base import VETTING_QUEUE, task_queue
 from db import migrate
 from db.database import Database
 from db.errors import DatabaseUnavailable
+from db.urls import sqlite_file_of
 from engine import doctor_machine, timeskip
 from engine.cache import Report
 from engine.dev import RUNNING
@@ -22,10 +19,12 @@ from engine.doctor_mail import check_mail
 from engine.findings import Finding, Level, fail, ok, warn
 from engine.temporal_client import connect
 from engine.temporal_server import missing_search_attributes
+from engine.workers import polling
 from settings import Settings, SettingsError, load_settings
 
 ANSWER_SECONDS = 10.0
 START_IT = "start Kameng: make run"
+MIGRATE = "run: kameng migrate"
 
 
 def check_settings(settings: Settings) -> list[Finding]:
@@ -40,6 +39,9 @@ async def check_database(settings: Settings) -> list[Finding]:
     """Reach the database and compare its schema with this version's."""
     shown = settings.database_url.split("@")[-1]
     try:
+        if (file := sqlite_file_of(settings.database_url)) is not None and not file.exists():
+            # Opened, it would be made.
+            return [fail("database", f"there is no {file} yet", MIGRATE)]
         async with Database.connect(settings.database_url) as database:
             await database.ping(seconds=ANSWER_SECONDS)
         current = await asyncio.to_thread(migrate.is_current, settings.database_url)
@@ -48,7 +50,7 @@ async def check_database(settings: Settings) -> list[Finding]:
     except DatabaseUnavailable as error:
         return [fail("database", f"{shown} does not answer ({error})", "start it, or set DATABASE_URL")]
     if not current:
-        return [fail("database", f"{shown} is not at this version's schema", "run: kameng migrate")]
+        return [fail("database", f"{shown} is not at this version's schema", MIGRATE)]
     return [ok("database", f"{shown} answers and is migrated")]
 
 
@@ -106,15 +108,10 @@ async def _check_time_skipping(client: Client, settings: Settings) -> Finding:
 
 async def _check_worker(client: Client, settings: Settings) -> Finding:
     name = task_queue(settings.task_queue_prefix, VETTING_QUEUE)
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=name),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    answer = await client.workflow_service.describe_task_queue(request, timeout=timedelta(seconds=5))
-    if not answer.pollers:
+    found = await polling(client, name)
+    if not found:
         return fail("worker", f"none takes work from {name}", "start one: kameng worker (or make run)")
-    return ok("worker", f"{len(answer.pollers)} take work from {name}")
+    return ok("worker", f"{found} take work from {name}")
 
 
 async def examine(settings: Settings) -> list[Finding]:

@@ -95,10 +95,14 @@ class Supervisor:
             time.sleep(POLL_SECONDS / 2)
 
     def run_once(self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> bool:
-        """Run a program to its end, or until a stop is asked for; returns whether it ended well."""
+        """Run a program to its end, or until a stop is asked for; returns whether it ended well.
+
+        Meanwhile the others are looked after: it may need what dies.
+        """
         process = processes.spawn(command, env, log)
         try:
             while process.poll() is None and not self.stopping:
+                self._look_after_all()
                 time.sleep(POLL_SECONDS)
         finally:
             processes.stop(process, 5)
@@ -109,9 +113,12 @@ class Supervisor:
     def keep_running(self) -> None:
         """Start again whatever dies, each time saying so, until a stop is asked for."""
         while not self.stopping:
-            for program in self.programs:
-                self._look_after(program)
+            self._look_after_all()
             time.sleep(POLL_SECONDS)
+
+    def _look_after_all(self) -> None:
+        for program in self.programs:
+            self._look_after(program)
 
     def _look_after(self, program: Program) -> None:
         if program.has_died() and program.process is not None:

@@ -109,6 +109,12 @@ def download(store: Path, report: Report, seconds: float = DOWNLOAD_SECONDS) -> 
             return None
 
 
+def sweep(store: Path) -> None:
+    """Remove what runs that were killed left behind; whoever calls holds the lock of ``store``."""
+    for left in (*store.glob("build-*"), *store.glob("download-*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def build(store: Path, report: Report, environ: Mapping[str, str]) -> Located:
     """Build the server from the pinned Go modules. Raises EngineError."""
     started = time.monotonic()
@@ -127,10 +133,12 @@ def locate(report: Report, environ: Mapping[str, str] | None = None) -> Located:
     Raises EngineError, in one line, if none of these works.
     """
     env = os.environ if environ is None else environ
-    store = writable(cache_dir(env) / "temporal")
+    store = cache_dir(env) / "temporal"
     found = on_path(env, report) or cached(store)
     if found is None:
+        writable(store, "set XDG_CACHE_HOME to a directory of your own")
         with exclusive(store / ".lock", report, "getting the Temporal server"):
+            sweep(store)
             ways: list[Callable[[], Located | None]] = [
                 lambda: cached(store),
                 lambda: download(store, report),

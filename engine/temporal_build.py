@@ -11,6 +11,7 @@ import venv
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine import processes
 from engine.cache import Report
 from engine.errors import EngineError
 
@@ -122,7 +123,7 @@ def _progress(output: str, seconds: float) -> str:
     fetched = sum(line.startswith("go: downloading") for line in lines)
     compiled = sum(not line.startswith("go:") for line in lines)
     step = f"compiled {compiled} packages" if compiled else f"fetched {fetched} modules"
-    return f"building the Temporal server, once, about 5 minutes: {step} ({seconds:.0f} s)"
+    return f"building the Temporal server, once, about 6 minutes: {step} ({seconds:.0f} s)"
 
 
 def build(directory: Path, tools: Path, report: Report, environ: Mapping[str, str]) -> Path:
@@ -145,6 +146,7 @@ def build(directory: Path, tools: Path, report: Report, environ: Mapping[str, st
             stderr=output,
             text=True,
             start_new_session=True,
+            preexec_fn=processes.die_with_parent if sys.platform.startswith("linux") else None,
         )
         try:
             _watch(process, log, report)

@@ -29,6 +29,10 @@ class TimeSkippingError(Exception):
     """Time could not be skipped: not enabled on this server, the process has ended, or another skip came."""
 
 
+class NotThereYet(TimeSkippingError):
+    """The process did not come to where its clock was to go: as a rule nobody takes its work."""
+
+
 @dataclass(frozen=True)
 class _Seen:
     """What the server tells of a process: running, busy, and its time."""
@@ -118,7 +122,7 @@ async def advance(
         async with asyncio.timeout(seconds):
             return await _advance(client, handle, delta)
     except TimeoutError as error:
-        raise TimeSkippingError(f"not there after {seconds:.0f} s; is a worker running?") from error
+        raise NotThereYet(f"not there after {seconds:.0f} s; is a worker running?") from error
     except (RPCError, RuntimeError) as error:
         raise TimeSkippingError(str(error)) from error
 

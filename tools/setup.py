@@ -114,7 +114,12 @@ def check_machine():
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError:
-        raise SetupError("this Python has no venv module; " + APT_VENV) from None
+        whole = False
+    else:
+        whole = True
+    # Not in the handler: what says there where an error comes from cannot be read by the oldest Pythons.
+    if not whole:
+        raise SetupError("this Python has no venv module; " + APT_VENV)
 
 
 def run(command, env=None):

@@ -30,6 +30,8 @@ async def advance(parts: Parts, process: str, length: timedelta) -> datetime:
         try:
             # The clock of a process that ends on the way stops there: for its people it goes on.
             now = max(now, await timeskip.advance(parts.temporal, process, length))
+        except timeskip.NotThereYet as error:
+            raise Problem("temporal_unavailable") from error
         except timeskip.TimeSkippingError as error:
             raise Problem("time_skipping_unavailable") from error
     seconds = (now - datetime.now(UTC)).total_seconds()

@@ -3,17 +3,21 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx2
 import pytest
 from temporalio.client import Client
 
 from api.reference import PAGE_POLICY
-from contracts.base import MAIL_QUEUE, task_queue
+from contracts.base import MAIL_QUEUE, VETTING_QUEUE, task_queue
 from engine.mail_dispatch import ensure_mail_dispatch
+from engine.workers import polling
 from settings import Settings
 from tests.support.browser import add_person, browser, sign_in
+from tests.support.vetting import until
 from tests.support.vetting_api import Api, problem, running_api
 
 ROOT = "http://kameng.test"
@@ -36,7 +40,9 @@ async def test_it_lives_and_starts_without_anybody_else(settings: Settings) -> N
         ready = await api.anyone.get(f"{ROOT}/readyz")
         assert time.monotonic() - began < 4
         assert ready.status_code == 503
-        assert set(ready.json()["checks"]) == {"database", "migrations", "temporal", "mail_dispatch"}
+        assert set(ready.json()["checks"]) == {
+            *("database", "migrations", "temporal", "mail_dispatch", "worker")
+        }
         assert "ok" not in ready.json()["checks"].values()
 
 
@@ -64,13 +70,38 @@ async def test_readiness_with_everything_there(
     )
     async with running_api(there) as api:
         before = (await api.anyone.get(f"{ROOT}/readyz")).json()["checks"]
+        assert before["worker"] == "none takes work; start one: kameng worker"
         assert (before["temporal"], before["mail_dispatch"]) == ("ok", "not running; start a worker")
         await ensure_mail_dispatch(temporal_client, task_queue(there.task_queue_prefix, MAIL_QUEUE))
+        # Pages, drafts, votes and check-ins are served without a worker too.
+        lonely = await api.anyone.get(f"{ROOT}/readyz")
+        assert (lonely.status_code, lonely.json()["status"]) == (200, "degraded"), lonely.text
+    async with running_api(there, temporal_client) as api:
+
+        async def all_there() -> bool:
+            ready = await api.anyone.get(f"{ROOT}/readyz")
+            return bool(ready.json()["status"] == "ok")
+
+        await until(all_there)
         ready = await api.anyone.get(f"{ROOT}/readyz")
         assert (ready.status_code, set(ready.json()["checks"].values())) == (200, {"ok"}), ready.text
+        queue = task_queue(there.task_queue_prefix, VETTING_QUEUE)
+        assert await polling(temporal_client, queue) == 1
+        # A worker that is gone stays in the server's list for minutes.
+        assert await polling(temporal_client, queue, timedelta(0)) == 0
 
 
-async def test_a_database_that_is_not_migrated_is_told(tmp_path: object, settings: Settings) -> None:
+async def test_a_sqlite_file_that_is_gone_is_told(api: Api, sqlite_url: str) -> None:
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    file.rename(file.with_suffix(".away"))
+    ready = await api.anyone.get(f"{ROOT}/readyz")
+    assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "its file is gone")
+    file.with_suffix(".away").rename(file)
+    assert (await api.anyone.get(f"{ROOT}/readyz")).json()["checks"]["database"] == "ok"
+
+
+async def test_a_database_that_is_not_migrated_is_told(tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "empty.db").touch()
     empty = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/empty.db"})
     async with running_api(empty) as api:
         checks = (await api.anyone.get(f"{ROOT}/readyz")).json()["checks"]

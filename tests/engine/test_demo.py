@@ -58,6 +58,8 @@ def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -
     assert re.search(r"shares \(in as many days before\)\W+[1-9]\d* \(", told.stdout)
     assert "go back to the pool" in told.stdout
     assert "67 days took" in told.stdout
+    assert "Mid-term feedback" in told.stdout
+    assert "midterm_feedback" not in told.stdout
     assert "3 days took" in told.stdout
     assert list(tmp_path.iterdir()) == []
     assert [line for line in _left_behind() if str(tmp_path) in line] == []

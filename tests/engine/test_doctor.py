@@ -22,6 +22,10 @@ async def test_a_database_that_is_migrated(database_url: str, tmp_path: Path) ->
 
 
 async def test_a_database_that_is_not_migrated_or_not_there(tmp_path: Path) -> None:
+    (absent,) = await doctor.check_database(Settings(data_dir=tmp_path))
+    assert (absent.level, absent.advice) == (Level.FAIL, "run: kameng migrate")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "kameng.db").touch()
     (empty,) = await doctor.check_database(Settings(data_dir=tmp_path))
     assert (empty.level, empty.advice) == (Level.FAIL, "run: kameng migrate")
     nobody = f"postgresql://someone:secret@127.0.0.1:{processes.free_port()}/none"

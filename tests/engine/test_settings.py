@@ -16,6 +16,9 @@ PRODUCTION = {
 }
 
 
+SENDGRID = {"sendgrid_api_key": "SG.x", "sendgrid_webhook_public_key": "key"}
+
+
 def test_development_needs_nothing(tmp_path: Path) -> None:
     settings = load_settings({"data_dir": tmp_path})
     assert settings.problems() == []
@@ -37,6 +40,8 @@ def test_production_with_everything_set() -> None:
         ({"public_url": "http://kameng.example"}, "KAMENG_PUBLIC_URL"),
         ({"mail_transport": "outbox"}, "KAMENG_MAIL_TRANSPORT"),
         ({"mail_from": "kameng@localhost.localdomain"}, "KAMENG_MAIL_FROM"),
+        ({"mail_from": "nobody"}, "KAMENG_MAIL_FROM"),
+        ({"mail_transport": "sendgrid", **SENDGRID, "sendgrid_sandbox": True}, "KAMENG_SENDGRID_SANDBOX"),
         ({"database_url": "sqlite:////var/lib/kameng.db"}, "DATABASE_URL"),
         ({"smtp_host": ""}, "KAMENG_SMTP_HOST"),
         ({"mail_transport": "sendgrid", "sendgrid_webhook_public_key": "key"}, "SENDGRID_API_KEY"),

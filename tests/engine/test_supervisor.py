@@ -150,6 +150,27 @@ def test_a_task_that_fails_is_reported_and_nothing_more(
     assert supervisor.run_once("seeding", [sys.executable, "-c", ""], os.environ, tmp_path / "seed.log")
 
 
+def test_while_a_task_runs_the_others_are_looked_after(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    running = program(tmp_path, "needed", POLITE)
+    supervisor.launch(running)
+    supervisor.wait_ready(running)
+    started = tmp_path / "again"
+    # The task ends well only once what it needs was killed and is there again.
+    waits = f"""
+import os, pathlib, signal, time
+os.kill({pid_of(running)}, signal.SIGKILL)
+until = time.monotonic() + 30
+while not pathlib.Path({str(started)!r}).exists():
+    assert time.monotonic() < until
+    time.sleep(0.05)
+"""
+    running.command = [sys.executable, "-c", f"open({str(started)!r}, 'w').close(); {POLITE}"]
+    assert supervisor.run_once("seeding", [sys.executable, "-c", waits], os.environ, tmp_path / "seed.log")
+    assert said[-1] == "needed is started again"
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's own promise, on Linux")
 def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = f"""

@@ -97,6 +97,22 @@ def test_neither_server_nor_compiler_is_one_line_that_says_what_to_do(
     assert not (tmp_path / "go").exists()
 
 
+def test_one_at_hand_needs_no_cache_that_can_be_written(
+    environ: dict[str, str], said: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("a file where a directory should be")
+    on_path = stand_in(tmp_path / "bin" / "temporal", "1.32.0")
+    assert locate(said.append, environ).path == on_path
+
+
+def test_what_killed_runs_left_behind_is_swept(tmp_path: Path) -> None:
+    left, kept = tmp_path / "build-abc" / "objects", tmp_path / "1.32.0"
+    for directory in (left, kept, tmp_path / "download-x"):
+        directory.mkdir(parents=True)
+    temporal_binary.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [kept]
+
+
 def test_a_cache_that_cannot_be_written_is_one_line(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a directory should be")
     with pytest.raises(EngineError, match="cannot be written to"):
