@@ -63,7 +63,8 @@ def python_complaint(version):
 def newer_python():
     """Return the path of a Python on PATH that is new enough and really runs, or None."""
     for minor in (14, 13, 12, 11):
-        path = shutil.which("python3.{}".format(minor))
+        # Python 2 cannot look.
+        path = getattr(shutil, "which", lambda name: None)("python3.{}".format(minor))
         if path and run([path, "-c", "import sys"])[0] == 0:
             return path
     return None
@@ -146,7 +147,7 @@ def failure(what, output):
 
 
 def pip_options():
-    """Return pip's own effective options (name → value): from its files, then the environment."""
+    """Return pip's own effective options (name to value): from its files, then the environment."""
     status, output = run([bin_path("python"), "-m", "pip", "config", "list"])
     options = {}
     for scope in ("global", "install", ":env:"):
