@@ -20,14 +20,19 @@ assert campaign_paths_doubts
 
 
 @asynccontextmanager
-async def begun(client: Client, url: str, queue: str, name: str) -> AsyncIterator[CampaignCase]:
+async def begun(
+    client: Client, url: str, queue: str, name: str, *, cached_workflows: int = 1000
+) -> AsyncIterator[CampaignCase]:
     """The campaign that a path begins with, and the worker that carries it."""
-    async with Database.connect(url) as db, campaign_worker(client, db, queue):
+    async with (
+        Database.connect(url) as db,
+        campaign_worker(client, db, queue, cached_workflows=cached_workflows),
+    ):
         yield await CampaignCase.begin(db, client, queue, **PATHS[name].given)
 
 
-async def walk(client: Client, url: str, queue: str, name: str) -> None:
-    async with begun(client, url, queue, name) as case:
+async def walk(client: Client, url: str, queue: str, name: str, *, cached_workflows: int = 1000) -> None:
+    async with begun(client, url, queue, name, cached_workflows=cached_workflows) as case:
         await PATHS[name].walk(case)
         await case.handle.result()
 
@@ -42,6 +47,12 @@ async def test_path_on_postgresql(
     name: str, temporal_client: Client, postgres_url: str, task_queue: str
 ) -> None:
     await walk(temporal_client, postgres_url, task_queue, name)
+
+
+@pytest.mark.slow
+async def test_path_replayed_at_every_step(temporal_client: Client, sqlite_url: str, task_queue: str) -> None:
+    """Without a cache every workflow task starts from the whole history: what is not deterministic fails."""
+    await walk(temporal_client, sqlite_url, task_queue, "paused_and_resumed", cached_workflows=0)
 
 
 async def test_a_long_history_is_carried_on_as_a_new_one(
