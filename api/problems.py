@@ -116,6 +116,7 @@ STATUS_OF: dict[str, int] = {
     "image_too_large": 422,
     "image_animated": 422,
     "invitation_own_address": 422,
+    "reminder_hour_not_offered": 422,
     "address_disposable": 422,
     "occurred_in_future": 422,
     "precondition_required": 428,

@@ -9,10 +9,10 @@ from api.schemas.applications import PersonOut
 from api.schemas.campaigns import CampaignOut, CampaignStatusOut, CampaignSummary, DayOut, MetricsOut
 from api.security.gate import Actor
 from api.services.campaigns import MANAGERS, existing
+from api.services.reminder_hours import reminder_hours
 from api.services.vetting import process_now
 from contracts.campaigns import CampaignView
 from db.repositories import campaign_figures
-from db.repositories.policies import CAMPAIGNS
 from domain.campaigns.calendar import local_day
 from domain.campaigns.invitations import warnings
 from domain.campaigns.plan import CampaignPlan
@@ -109,15 +109,9 @@ def whole(conn: Connection, campaign_id: str, actor: Actor) -> CampaignOut | Non
         warnings=[code.value for code in warnings(plan)],
         edit_version=row.edit_version,
         editable=own and row.status == Status.DRAFT.value,
-        reminder_hours=_reminder_hours(conn, row),
+        reminder_hours=reminder_hours(conn, row),
         created_at=row.created_at,
     )
-
-
-def _reminder_hours(conn: Connection, row: Row[Any]) -> list[int]:
-    """Return the hours of the campaign's day at which its members can be reminded."""
-    known = CAMPAIGNS.get(conn, row.policy_version) if row.policy_version else None
-    return list((known or CAMPAIGNS.current(conn)).policy.reminder_hours)
 
 
 def listed(conn: Connection, rows: list[Row[Any]], locale: str) -> list[CampaignSummary]:

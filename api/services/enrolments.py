@@ -9,7 +9,8 @@ from api.problems import Problem
 from api.schemas.enrolments import EnrolIn, EnrolmentOut
 from api.services import invitations
 from api.services.invitation_clicks import NOTHING_FOLLOWED, Followed
-from db.repositories import enrolments, share_visits
+from api.services.reminder_hours import reminder_hours
+from db.repositories import campaigns, enrolments, share_visits
 from db.repositories.enrolments import Entry, Newcomer
 
 _STANDS = frozenset({Entry.ENROLLED, Entry.WAITING, Entry.UNCHANGED, Entry.LEFT})
@@ -42,6 +43,7 @@ def enrol(
         now,
     )
     _require(outcome)
+    _require_offered(conn, campaign_id, given.reminder_hour)
     if outcome in {Entry.ENROLLED, Entry.WAITING} and not known:
         share_visits.joined(conn, campaign_id, person_id, shown.shares, now)
     if invitation is not None and outcome in {Entry.ENROLLED, Entry.WAITING}:
@@ -60,10 +62,21 @@ def _require(outcome: Entry) -> None:
 
 
 def set_reminder_hour(conn: Connection, campaign_id: str, person_id: str, hour: int | None) -> EnrolmentOut:
-    """Set the local hour (0 to 23, None: never) of the reminder. Raises ``Problem``."""
+    """Set the local hour (one that the campaign offers, None: never) of the reminder. Raises ``Problem``."""
     if not enrolments.set_reminder_hour(conn, campaign_id, person_id, hour):
         raise Problem("not_enrolled")
+    _require_offered(conn, campaign_id, hour)
     return own(conn, campaign_id, person_id)
+
+
+def _require_offered(conn: Connection, campaign_id: str, hour: int | None) -> None:
+    """Refuse an hour at which nobody is reminded; nothing of the request stands then. Raises ``Problem``."""
+    row = campaigns.get(conn, campaign_id)
+    if hour is None or row is None:
+        return
+    offered = reminder_hours(conn, row)
+    if hour not in offered:
+        raise Problem("reminder_hour_not_offered", hours=", ".join(map(str, offered)))
 
 
 def own(conn: Connection, campaign_id: str, person_id: str) -> EnrolmentOut:

@@ -58,7 +58,8 @@ def behind(
 ) -> Invitation | None:
     """Return by whose invitation ``person_id`` comes to a campaign, None for none that counts.
 
-    A code that was given goes before clicks. Who was enrolled before keeps what was decided then.
+    A code that was given goes before clicks, at the time of its own click where there was one: whether
+    somebody is new must not depend on the button. Who was enrolled before keeps what was decided then.
     """
     if enrolments.get(conn, campaign_id, person_id) is not None:
         return None
@@ -70,7 +71,7 @@ def behind(
     if plan.mode is InvitationMode.OFF:
         return None
     window = timedelta(days=plan.attribution_days)
-    clicks = _typed(conn, campaign_id, code, min(window, TYPED_CODE_GRACE), now)
+    clicks = _typed(conn, campaign_id, code, shown, min(window, TYPED_CODE_GRACE), now)
     if not clicks:
         clicks = _clicks(conn, campaign_id, shown, now)
     by = attribute(
@@ -93,12 +94,13 @@ def behind(
 
 
 def _typed(
-    conn: Connection, campaign_id: str, code: str | None, grace: timedelta, now: datetime
+    conn: Connection, campaign_id: str, code: str | None, shown: Followed, grace: timedelta, now: datetime
 ) -> list[Click]:
     row = invitation_codes.by_code(conn, code, now) if code else None
     if row is None or row.campaign_id != campaign_id:
         return []
-    since = max(row.created_at, now - grace)
+    clicked = next((at for one, at in shown.clicks if one == row.id), None)
+    since = clicked or max(row.created_at, now - grace)
     return [Click(invitation_id=row.id, inviter_id=row.inviter_id, at=since)]
 
 

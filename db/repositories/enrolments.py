@@ -77,8 +77,7 @@ def enrol(conn: Connection, given: Newcomer, now: datetime) -> Entry:
         return Entry.ENROLLED
     if known is not None and known.status == Place.WAITING:
         return Entry.UNCHANGED
-    # Places are given in order until the start; afterwards nobody moves up any more.
-    if not plan.waiting_list or row.status != Status.ENROLLING:
+    if not plan.waiting_list:
         return Entry.FULL
     _line_up(conn, row, given, known, now)
     _tell(conn, row, given.person_id, MailTemplate.CAMPAIGN_ENROLLED, Place.WAITING, now)
@@ -94,8 +93,7 @@ def _locked(conn: Connection, campaign_id: str) -> Row[Any] | None:
 def _refusal(
     conn: Connection, row: Any, plan: CampaignPlan, known: Any, given: Newcomer, now: datetime
 ) -> Entry | None:
-    late = row.status == Status.RUNNING and row.day <= plan.late_enrolment_until_day
-    if row.status != Status.ENROLLING and not late:
+    if row.status == Status.PAUSED or not _gives_places(row, plan):
         return Entry.CLOSED
     person = conn.execute(
         select(people.c.status, people.c.good_standing).where(people.c.id == given.person_id)
@@ -108,6 +106,12 @@ def _refusal(
     if plan.enrolment is Enrolment.INVITATION and not may_come:
         return Entry.INVITATION_REQUIRED
     return None
+
+
+def _gives_places(row: Any, plan: CampaignPlan) -> bool:
+    """Tell whether a place that is free is given away: until the last day on which one can join."""
+    under_way = row.status in (Status.RUNNING, Status.PAUSED) and row.day <= plan.late_enrolment_until_day
+    return bool(row.status == Status.ENROLLING or under_way)
 
 
 def _seat(conn: Connection, row: Any, given: Newcomer, known: Any, now: datetime) -> None:
@@ -201,7 +205,7 @@ def _tell(
 
 
 def leave(conn: Connection, campaign_id: str, person_id: str, now: datetime) -> Entry:
-    """Leave a campaign or its line; before the start the place goes to who waits longest, who is told."""
+    """Leave a campaign or its line; while one can join, the place goes to who waits longest, who is told."""
     row, known = _locked(conn, campaign_id), get(conn, campaign_id, person_id)
     if row is None or known is None or known.status == Place.REMOVED:
         return Entry.NOT_ENROLLED if row is not None and Status(row.status) in _SEEN else Entry.NO_CAMPAIGN
@@ -217,7 +221,8 @@ def leave(conn: Connection, campaign_id: str, person_id: str, now: datetime) -> 
 
 
 def _pass_on(conn: Connection, row: Any, now: datetime) -> None:
-    following = _next_in_line(conn, row, now) if row.status == Status.ENROLLING else None
+    gives = _gives_places(row, CampaignPlan.model_validate(row.plan))
+    following = _next_in_line(conn, row, now) if gives else None
     if following is None:
         _take_seat(conn, row, -1)
         return

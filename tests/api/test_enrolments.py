@@ -31,11 +31,11 @@ async def enrol(user: User, campaign: Campaign, body: Any = None, **values: Any)
 async def test_enrolling_waiting_moving_up_and_leaving(api: Api) -> None:
     campaign = await Campaign.at(api.db, capacity=1)
     ann, bob = await api.user("ann"), await api.user("bob")
-    first = await enrol(ann, campaign, {"reminder_hour": 20})
+    first = await enrol(ann, campaign, {"reminder_hour": 21})
     assert first.status_code == 201, first.text
     mine = first.json()
     assert (mine["campaign_id"], mine["status"], mine["first_day"]) == (campaign.id, "active", 1)
-    assert (mine["reminder_hour"], mine["place_in_line"]) == (20, None)
+    assert (mine["reminder_hour"], mine["place_in_line"]) == (21, None)
     again = await enrol(ann, campaign)
     assert (again.status_code, again.json()) == (200, mine)
     second = await enrol(bob, campaign)
@@ -59,8 +59,8 @@ async def test_a_request_without_a_body_enrols(api: Api) -> None:
 async def test_the_same_key_has_the_same_answer(api: Api) -> None:
     campaign, ann = await Campaign.at(api.db), await api.user("ann")
     key = {"Idempotency-Key": "once"}
-    first = await enrol(ann, campaign, {"reminder_hour": 7}, headers=key)
-    again = await enrol(ann, campaign, {"reminder_hour": 7}, headers=key)
+    first = await enrol(ann, campaign, {"reminder_hour": 12}, headers=key)
+    again = await enrol(ann, campaign, {"reminder_hour": 12}, headers=key)
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.content == first.content
     assert again.headers["idempotency-replayed"] == "true"
@@ -139,9 +139,15 @@ async def test_the_hour_of_the_reminder(api: Api) -> None:
     path = f"/campaigns/{campaign.id}/enrolments/me"
     problem(await ann.http.patch(path, json={"reminder_hour": 3}), 403, "not_enrolled")
     await enrol(ann, campaign)
-    for hour in (0, 23, None):
+    for hour in (8, 21, None):
         changed = await ann.http.patch(path, json={"reminder_hour": hour})
         assert (changed.status_code, changed.json()["reminder_hour"]) == (200, hour)
+    # Only at some hours anybody is reminded.
+    refused = problem(await ann.http.patch(path, json={"reminder_hour": 9}), 422, "reminder_hour_not_offered")
+    assert "8, 12, 18, 21" in refused["detail"]
+    bob = await api.user("bob")
+    problem(await enrol(bob, campaign, {"reminder_hour": 9}), 422, "reminder_hour_not_offered")
+    problem(await bob.get(path), 403, "not_enrolled")
     for body in ({}, {"reminder_hour": 24}, {"reminder_hour": -1}, {"status": "active"}):
         problem(await ann.http.patch(path, json=body), 422, "validation_failed")
 

@@ -274,6 +274,27 @@ async def test_looking_again_after_signing_up_makes_nobody_an_old_member(api: Ap
     assert row["new_member"] is True
 
 
+@pytest.mark.parametrize(("clicked_days_ago", "new"), [(3, True), (1, False)])
+async def test_the_button_of_the_invitation_counts_from_its_own_click(
+    api: Api, clicked_days_ago: int, new: bool
+) -> None:
+    """An account of two days: new to who clicked before, and an old one to who clicked only afterwards."""
+    ann = await api.user("ann")
+    campaign = await Campaign.at(api.db, leader=ann.id)
+    made, guest = await invite(ann, campaign), await browser(api, SITE)
+    await sign_up(api, guest, "guest@people.example")
+    now, day = datetime.now(UTC), timedelta(days=1)
+    mine = people.c.email == "guest@people.example"
+    await api.execute(update(people).where(mine).values(joined_at=now - 2 * day))
+    signer = URLSafeSerializer(parts_of(api).settings.secret_key.get_secret_value(), salt="invitation-clicks")
+    clicked = signer.dumps([(made["id"], int((now - clicked_days_ago * day).timestamp()))])
+    guest.cookies.set("kameng_invited", clicked, domain="kameng.test")
+    given = {"invite_code": made["code"]}
+    assert (await guest.post(f"/api/v1/campaigns/{campaign.id}/enrolments", json=given)).status_code == 201
+    [row] = await api.rows(select(invitation_joins))
+    assert row["new_member"] is new
+
+
 async def test_the_own_code_leads_nowhere_new(api: Api) -> None:
     ann = await api.user("ann")
     campaign = await Campaign.at(api.db, leader=ann.id)

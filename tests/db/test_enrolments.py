@@ -109,21 +109,34 @@ async def test_nobody_moves_up_who_may_not_take_part(db: Database):
     assert await places(campaign) == {"left": 1, "waiting": 3, "active": 1}
 
 
-async def test_after_the_start_nobody_moves_up_but_who_asks_again_in_time(db: Database):
-    campaign = await Campaign.at(db, members=2, capacity=2, late_enrolment_until_day=5)
+async def test_after_the_start_the_line_moves_as_long_as_one_can_join(db: Database):
+    campaign = await Campaign.at(db, members=3, capacity=3, late_enrolment_until_day=5)
     waiting, late, later = await newcomers(db, 3)
     await campaign.enrol(waiting)
-    await campaign.go(3)
-    assert await campaign.enrol(late) == Entry.FULL
+    await campaign.go(5)
+    # Who comes later gets in line, and jumps over nobody.
+    assert await campaign.enrol(late) == Entry.WAITING
+    await campaign.leave(campaign.members[0])
+    member = await campaign.member(waiting)
+    assert (member["status"], member["in_line"]) == ("active", None)
+    assert (member["first_day"], member["missed"]) == (5, 0)
+    assert (await letters(campaign))[-1] == ("campaign_place_free", waiting)
+    await campaign.go(5, Status.PAUSED)
+    await campaign.leave(campaign.members[1])
+    assert (await campaign.member(late))["status"] == "active"
+    await campaign.go(6)
+    await campaign.leave(campaign.members[2])
+    assert await campaign.enrol(later) == Entry.CLOSED
+    assert (await campaign.row())["seats_taken"] == 2
+
+
+async def test_once_nobody_can_join_any_more_nobody_moves_up(db: Database):
+    campaign = await Campaign.at(db, members=1, capacity=1, late_enrolment_until_day=5)
+    [waiting] = await newcomers(db, 1)
+    await campaign.enrol(waiting)
+    await campaign.go(6)
     await campaign.leave(campaign.members[0])
     assert (await campaign.member(waiting))["status"] == "waiting"
-    await campaign.go(5)
-    assert await campaign.enrol(waiting) == Entry.ENROLLED
-    member = await campaign.member(waiting)
-    assert (member["first_day"], member["in_line"], member["missed"]) == (5, None, 0)
-    await campaign.leave(campaign.members[1])
-    await campaign.go(6)
-    assert await campaign.enrol(later) == Entry.CLOSED
 
 
 @pytest.mark.parametrize(
