@@ -20,10 +20,14 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# They come along unseen where something is pasted, and turn around what a page says after a title or a name.
+_TURNS = str.maketrans("", "", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
 def _one_line(text: str) -> str:
     if has_control_characters(text):
         raise PydanticCustomError("control_characters", "must not contain line breaks or control characters")
-    return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", text.translate(_TURNS).strip())
 
 
 def _plain(text: str) -> str:
@@ -47,7 +51,10 @@ def _time_zone(name: str) -> str:
 
 
 OneLine = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_one_line)]
-"""A name or title: no line breaks, no control characters. Give it a length where it is used."""
+"""A name or title: no line breaks, no control characters; left out is what turns the direction of writing.
+
+Give it a length where it is used.
+"""
 
 PlainText = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_plain)]
 """Free text: line breaks and tabs, no other control characters. Give it a length where it is used."""
