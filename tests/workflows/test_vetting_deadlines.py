@@ -1,7 +1,6 @@
 """Deadlines ring at their instant, once: nothing before it, and one thing at it."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,9 +8,19 @@ import pytest
 from sqlalchemy import select
 
 from db.tables.vetting import evaluations
-from domain.vetting import ReviewDecision
 from tests.support.community import ROLL
 from tests.support.vetting import Case
+from tests.support.vetting_stages import (
+    Arrive,
+    appealed,
+    changing,
+    on_probation,
+    probation_to_decide,
+    rejected,
+    under_lead_review,
+    under_review,
+    voting,
+)
 from tests.workflows.paths import SHORT
 
 # A skipped clock runs on at the wall clock's speed. On a machine that is so busy that the deadline comes
@@ -19,47 +28,6 @@ from tests.workflows.paths import SHORT
 JUST_BEFORE, JUST_AFTER = timedelta(seconds=6), timedelta(seconds=30)
 # Of two alarms of one instant the second is answered after the first, by when the clock has gone on.
 ANSWERED = timedelta(seconds=30)
-
-
-async def under_review(case: Case) -> None:
-    await case.submit()
-
-
-async def under_lead_review(case: Case) -> None:
-    await case.submit()
-    await case.review(case.community.reviewers[0])
-    await case.review(case.community.reviewers[1], ReviewDecision.REJECT)
-
-
-async def changing(case: Case) -> None:
-    await case.submit()
-    await case.review(case.community.reviewers[0], ReviewDecision.REQUEST_CHANGES)
-
-
-async def voting(case: Case) -> None:
-    await case.submit()
-    await case.approve()
-    await case.roll_mailed()
-
-
-async def on_probation(case: Case) -> None:
-    await voting(case)
-    await case.pass_vote()
-
-
-async def probation_to_decide(case: Case) -> None:
-    await on_probation(case)
-    await case.confirm_violation()
-
-
-async def rejected(case: Case) -> None:
-    await case.submit()
-    await case.reject()
-
-
-async def appealed(case: Case) -> None:
-    await rejected(case)
-    await case.appeal()
 
 
 @dataclass(frozen=True)
@@ -77,7 +45,7 @@ class Ring:
 
 
 REMINDED, LEAD = "staff_review_reminder", "staff_lead_needed"
-RINGS: dict[Callable[[Case], Awaitable[None]], list[Ring]] = {
+RINGS: dict[Arrive, list[Ring]] = {
     changing: [
         Ring(7, "applicant_reminded", "changes_reminder", 1),
         Ring(12, "applicant_reminded", "changes_reminder", 1),
@@ -116,9 +84,7 @@ RINGS: dict[Callable[[Case], Awaitable[None]], list[Ring]] = {
 
 
 @pytest.mark.parametrize("arrive", RINGS, ids=lambda arrive: arrive.__name__)
-async def test_each_alarm_rings_once_at_its_instant(
-    case: Case, arrive: Callable[[Case], Awaitable[None]]
-) -> None:
+async def test_each_alarm_rings_once_at_its_instant(case: Case, arrive: Arrive) -> None:
     case.policy = SHORT
     await arrive(case)
     since = (await case.status()).waiting_since
