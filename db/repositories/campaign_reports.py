@@ -37,9 +37,9 @@ def get(conn: Connection, campaign_id: str) -> Report | None:
 
 def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
     """Return the report of the campaign in ``row`` as it is at ``at``."""
-    days = _days(conn, row.id)
-    window = _Window.of(days[0].opened_at if days else at, at)
     members, left = _members(conn, row.id)
+    days = _days(conn, row.id, members)
+    window = _Window.of(days[0].opened_at if days else at, at)
     started, check_in_count = _activity(conn, row.id, 0)
     recent, _ = _activity(conn, row.id, max(0, len(days) - RECENT_DAYS))
     settled = conn.execute(
@@ -72,7 +72,8 @@ def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
     )
 
 
-def _days(conn: Connection, campaign_id: str) -> list[ReportDay]:
+def _days(conn: Connection, campaign_id: str, members: int) -> list[ReportDay]:
+    """Return the days; one in which the campaign was cancelled was not closed: all ``members`` took part."""
     by_kind = {
         (found.day, found.kind): found.number
         for found in conn.execute(
@@ -88,7 +89,7 @@ def _days(conn: Connection, campaign_id: str) -> list[ReportDay]:
         ReportDay(
             day=one.day,
             opened_at=one.opened_at,
-            active=one.active,
+            active=one.active if one.closed_at else members,
             checked_in=by_kind.get((one.day, "day"), 0),
             made_up=by_kind.get((one.day, "make_up"), 0),
         )
