@@ -8,6 +8,9 @@ from temporalio.client import Client
 from tests.support.community import Community
 from tests.support.vetting import Case, community, new_case
 
+# Their assertions should say what differs, as those of tests do.
+pytest.register_assert_rewrite("tests.workflows.whole_invitations", "tests.workflows.whole_story")
+
 
 @pytest.fixture
 async def here(sqlite_url: str, temporal_client: Client, task_queue: str) -> AsyncIterator[Community]:

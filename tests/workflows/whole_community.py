@@ -129,26 +129,21 @@ class Community:
 
     # The naive count.
 
-    def check(self, report: dict[str, Any], ends: datetime) -> None:
-        """Hold the report's figures against the lists. ``ends``: when the campaign ended (UTC)."""
+    def figures(self, ends: datetime) -> dict[str, Any]:
+        """Return what the report says about the community. ``ends``: when the campaign ended (UTC)."""
         starts = self.instant(0, 4)
         before = starts - (ends - starts)
         members = set(self.case.members)
         mine = [at for person_id, at in self.shared if person_id in members] + [*self.passed_on.values()]
         joined = [*self.joined, *(self.instant(day - 1, 12) for day in self.arrived)]
+        figures: dict[str, Any] = {}
         for name, instants in (("new_members", joined), ("shares", mine)):
             during = sum(starts <= at < ends for at in instants)
             earlier = sum(before <= at < starts for at in instants)
             assert during > 0
             assert earlier > 0
-            assert report[name] == {"during": during, "before": earlier}, (
-                name,
-                report[name],
-                (during, earlier),
-            )
+            growth = (during - earlier) / earlier
+            figures[name] = {"during": during, "before": earlier, "growth": growth}
         assert len(self.notes) > 2
-        assert report["featured"] == {
-            "notes": len(self.notes),
-            "visits": len(self.visits),
-            "joins": len(self.followed),
-        }
+        featured = {"notes": len(self.notes), "visits": len(self.visits), "joins": len(self.followed)}
+        return figures | {"featured": featured}

@@ -136,8 +136,9 @@ class Circle:
         active = sum(one.inviter == person_id and one.state == "active" for one in self.friends.values())
         return POINTS * min(CAP, active)
 
-    def check(self, growth: dict[str, Any], paid: set[str], participants: int) -> None:
+    def check(self, report: dict[str, Any], paid: set[str], participants: int) -> None:
         """Hold the report's figures against the lists; ``paid``: who was settled."""
+        growth = report["growth"]
         friends = list(self.friends.values())
         assert len(friends) > 40
         states = Counter(one.state for one in friends)
@@ -145,7 +146,7 @@ class Circle:
         rewarded = sum(self.owed(person) // POINTS for person in paid)
         unused = [code for code in self.codes.values() if not code.used]
         opened = [code for code in unused if code.opened]
-        steps = {step["step"]: step for step in growth["funnel"]["steps"]}
+        steps = {step["step"]: step for step in growth["steps"]}
         reached = {name: step["reached"] for name, step in steps.items()}
         assert reached == {
             "created": len(friends) + len(unused),
@@ -164,22 +165,57 @@ class Circle:
         revoked = sum(code.revoked for code in unused)
         assert steps["created"]["expired"] + steps["opened"]["expired"] == revoked
         assert all(step["in_progress"] == 0 for step in steps.values())
-        k = {"participants": participants, "invited": reached["sent"], "activated": active}
-        assert growth["k"] == k
+        # Each friend and each code that was opened: so many were invited.
+        invited = len(friends) + len(opened)
+        assert growth["k"] == {
+            "participants": participants,
+            "invited": invited,
+            "activated": active,
+            "value": active / participants,
+            "invitations_each": invited / participants,
+            "conversion": active / invited,
+        }
+        assert {name: step["share"] for name, step in steps.items()} == {
+            "created": None,
+            "sent": invited / (len(friends) + len(unused)),
+            "opened": 1.0,
+            "joined": len(friends) / invited,
+            "activated": active / len(friends),
+            "rewarded": rewarded / active,
+        }
         for name, new in (("new", True), ("known", False)):
             mine = [one for one in friends if one.new is new]
             joined, counted = len(mine), sum(one.state == "active" for one in mine)
-            assert growth["funnel"][name] == {"joined": joined, "activated": counted}, name
-        self._check_cohorts(growth["funnel"]["cohorts"], friends, unused)
-        self._check_tree(growth["tree"])
+            assert growth[name] == {"joined": joined, "activated": counted}, name
+        self._check_cohorts(growth["cohorts"], paid, friends, unused)
+        self._check_tree(report["tree"])
 
     def _check_cohorts(
-        self, cohorts: list[dict[str, Any]], friends: list[Friend], unused: list[Code]
+        self, cohorts: list[dict[str, Any]], paid: set[str], friends: list[Friend], unused: list[Code]
     ) -> None:
-        created = Counter(one.code.day for one in friends) + Counter(code.day for code in unused)
-        activated = Counter(one.code.day for one in friends if one.state == "active")
-        assert {one["day"]: one["created"] for one in cohorts} == dict(created)
-        assert {one["day"]: one["activated"] for one in cohorts if one["activated"]} == dict(activated)
+        rewarded = 0
+        for found in cohorts:
+            ways = [one for one in friends if one.code.day == found["day"]]
+            codes = [code for code in unused if code.day == found["day"]]
+            states = Counter(one.state for one in ways)
+            invited = len(ways) + sum(code.opened for code in codes)
+            rewarded += found.pop("rewarded")
+            assert found == {
+                "day": found["day"],
+                "created": len(ways) + len(codes),
+                "sent": invited,
+                "opened": invited,
+                "joined": len(ways),
+                "activated": states["active"],
+                "in_progress": 0,
+                "doubtful": states["doubtful"],
+                # Who was turned away, who went quiet, and what nobody came by.
+                "lost": states["rejected"] + states["joined"] + len(codes),
+            }
+        days = [one.code.day for one in friends] + [code.day for code in unused]
+        assert [found["day"] for found in cohorts] == sorted(set(days))
+        # Which of somebody's friends are within the cap is the order of a moment: only their number counts.
+        assert rewarded == sum(self.owed(person) // POINTS for person in paid)
 
     def _check_tree(self, found: dict[str, Any]) -> None:
         chains = {}
