@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.contributions import ContributionKind
+from domain.dates import Instant
 from domain.people import has_control_characters
 
 MAX_BATCH: Final = 1_000
@@ -55,7 +56,7 @@ class ContributionIn(BaseModel):
     answers_reference: Reference | None = None
     hours_to_answer: float | None = Field(None, ge=0, le=10_000, allow_inf_nan=False)
     stars: int | None = Field(None, ge=1, le=5)
-    occurred_at: Annotated[AwareDatetime, AfterValidator(_plausible)]
+    occurred_at: Annotated[Instant, AfterValidator(_plausible)]
 
     @model_validator(mode="after")
     def _one_person(self) -> Self:

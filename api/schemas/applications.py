@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from api.inputs import Input, OneLine, PlainText
 from api.security.rules import ID_PATTERN
 from domain.checks import Flag, Missing
+from domain.dates import Day
 from domain.documents import DocumentKind, MediaType
 from domain.probation import Figures
 from domain.vetting import IfNothing, ProbationDecision, ReasonCode, Stage, Status, WaitingOn
@@ -56,7 +57,7 @@ class ClaimIn(Input):
 
     scope: Annotated[OneLine, Field(min_length=1, max_length=80)]
     issuer: Annotated[OneLine, Field(min_length=1, max_length=160)]
-    expires_on: date | None = None
+    expires_on: Day | None = None
     document_ids: Annotated[list[Id], Field(max_length=10), AfterValidator(_unique)] = []
 
 

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from api.inputs import Input, PlainText
 from api.schemas.campaigns import Summary, Title
 from domain.campaigns.plan import CampaignPlan
+from domain.dates import Day
 from domain.people import LOCALES
 
 ANY_DAY: Final = date(2026, 1, 1)
@@ -18,7 +19,7 @@ TemplateText = Annotated[PlainText, Field(min_length=1, max_length=5_000)]
 class TemplatePlan(CampaignPlan):
     """Everything of a plan but its first day, which each campaign has of its own."""
 
-    starts_on: date = Field(ANY_DAY, exclude=True)
+    starts_on: Day = Field(ANY_DAY, exclude=True)
 
 
 class TemplateWords(Input):
@@ -33,7 +34,7 @@ class TemplateWords(Input):
 class TemplateIn(Input):
     """A version of a template; one that is retired is not offered any more. ``note`` says why it changes."""
 
-    texts: dict[str, TemplateWords]
+    texts: Annotated[dict[str, TemplateWords], Field(max_length=len(LOCALES))]
     plan: TemplatePlan
     retired: bool = False
     note: Annotated[PlainText, Field(max_length=2_000)] = ""

@@ -11,6 +11,7 @@ from api.schemas.applications import PersonOut
 from api.schemas.invitation_growth import GrowthOut
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.terms import IfNothing, ReasonCode, ReviewDecision, Status, WaitingOn
+from domain.dates import Day
 
 TEMPLATE_CODE: Final = r"^[a-z][a-z0-9_]{2,31}$"
 Title = Annotated[OneLine, Field(min_length=1, max_length=120)]
@@ -23,7 +24,7 @@ class CampaignIn(Input):
     """A draft from a template; texts and plan that are not given are the template's."""
 
     template: Annotated[str, Field(pattern=TEMPLATE_CODE, max_length=32)]
-    starts_on: date
+    starts_on: Day
     title: Title | None = None
     summary: Summary | None = None
     description: Words | None = None

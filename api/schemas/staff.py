@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.inputs import Input, PlainText
 from api.schemas.applications import ApplicationSummary, Id, PersonOut
+from contracts.contributions import EARLIEST
 from domain.checks import Flag
 from domain.credentials import ClaimVerdict
+from domain.dates import Instant
 from domain.vetting import (
     REVIEW_REASONS,
     AppealDecision,
@@ -29,8 +31,9 @@ Note = Annotated[PlainText, Field(max_length=5_000)]
 
 def _affirmed(given: Any) -> Any:
     """Read a list as the items that hold."""
-    names = isinstance(given, list) and all(isinstance(item, str) for item in given)
-    return dict.fromkeys(given, True) if names else given
+    if not isinstance(given, list) or len(given) > len(ChecklistItem):
+        return given
+    return dict.fromkeys(given, True) if all(isinstance(item, str) for item in given) else given
 
 
 Checklist = Annotated[
@@ -38,7 +41,7 @@ Checklist = Annotated[
     BeforeValidator(
         _affirmed,
         json_schema_input_type=dict[ChecklistItem, bool]
-        | Annotated[list[ChecklistItem], Field(max_length=20)],
+        | Annotated[list[ChecklistItem], Field(max_length=len(ChecklistItem))],
     ),
 ]
 
@@ -99,7 +102,7 @@ class ViolationIn(Input):
 
     kind: ViolationKind | None = None
     verdict: Verdict
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Annotated[Instant, Field(ge=EARLIEST)] | None = None
     note: Note = ""
     violation_id: Id | None = None
 

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from domain.dates import Day
+
 Points = Annotated[int, Field(ge=0, le=1_000_000)]
 Weekday = Annotated[int, Field(ge=0, le=6)]
 MAX_DAYS = 365
@@ -55,7 +57,7 @@ class Board(StrEnum):
 class RequirementPlan(_Frozen):
     """What meets a day's requirement: one of ``proofs``; a note has at least so many characters."""
 
-    proofs: tuple[Proof, ...] = Field((Proof.NOTE,), min_length=1)
+    proofs: tuple[Proof, ...] = Field((Proof.NOTE,), min_length=1, max_length=len(Proof))
     min_note_characters: int = Field(20, ge=1, le=2000)
 
     @field_validator("proofs")
@@ -126,9 +128,9 @@ class MakeUpPlan(_Frozen):
 class CampaignPlan(_Frozen):
     """A whole plan; ``cutoff_minutes`` is the minute of the local day at which a campaign day ends."""
 
-    time_zone: str = "Asia/Shanghai"
+    time_zone: str = Field("Asia/Shanghai", max_length=64)
     cutoff_minutes: int = Field(240, ge=0, le=12 * 60)
-    starts_on: date = Field(ge=date(1960, 1, 1), le=date(2100, 12, 31))
+    starts_on: Day = Field(ge=date(1960, 1, 1), le=date(2100, 12, 31))
     length_days: int = Field(30, ge=1, le=MAX_DAYS)
     enrolment: Enrolment = Enrolment.OPEN
     enrolment_lead_days: int = Field(7, ge=0, le=90)
