@@ -65,7 +65,7 @@ KEY_PARAMETER: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "1 to 128 visible ASCII characters; the same key repeats the same request.",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[\x21-\x7e]+$"},
 }
 """The header as OpenAPI knows it. It is read from the request: as a parameter of FastAPI's in a dependency
 of its own it cost a check-in about 50 of 1,080 µs of processor time."""

@@ -30,7 +30,7 @@ class ReviewPolicy(_Frozen):
     reminder_after_days: Days = 3
     escalation_after_days: Days = 5
     changes_window_days: Days = 14
-    changes_reminder_days: tuple[Days, ...] = (7, 12)
+    changes_reminder_days: tuple[Days, ...] = Field((7, 12), max_length=10)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -51,7 +51,7 @@ class VotePolicy(_Frozen):
     reminder_before_close_hours: int = Field(24, ge=1, le=24 * 30)
     member_for_days: int = Field(30, ge=0, le=3650)
     quorum_share: Share = 0.10
-    quorum_minimum: int = Field(5, ge=1)
+    quorum_minimum: int = Field(5, ge=1, le=1_000_000)
     approval_share: Share = 0.60
     mail_shards: int = Field(8, ge=1, le=64)
 
@@ -72,7 +72,7 @@ class ProbationPolicy(_Frozen):
     answer_within_hours: int = Field(72, ge=1, le=24 * 30)
     answered_share: Share = 0.70
     rating_minimum: float = Field(4.0, ge=1, le=5)
-    ratings_needed: int = Field(10, ge=0)
+    ratings_needed: int = Field(10, ge=0, le=10_000)
     decision_reminder_days: Days = 3
     decision_escalation_days: Days = 5
 

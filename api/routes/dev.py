@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
@@ -78,7 +78,7 @@ class Outbox(BaseModel):
 class Advance(Input):
     """Which process, and how far: an ISO 8601 duration of weeks, days and times, at most 400 days."""
 
-    process: Annotated[str, StringConstraints(pattern=r"^(application|campaign)/[0-9a-f-]{36}$")]
+    process: Annotated[str, Field(max_length=48, pattern=r"^(application|campaign)/[0-9a-f-]{36}$")]
     duration: Annotated[str, Field(max_length=40), AfterValidator(_duration)]
 
 

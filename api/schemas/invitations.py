@@ -1,13 +1,13 @@
 """Invitations in JSON. The addresses of friends are nobody's business: they are shown by name."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.inputs import Email, Input
-from api.schemas.applications import PersonOut
+from api.schemas.applications import Id, PersonOut
 from domain.campaigns.invitation_mails import Delivery
 from domain.campaigns.invitations import Channel, InvitationStatus
 
@@ -71,7 +71,7 @@ class InvitationsOut(BaseModel):
 class SeverIn(Input):
     """The campaign to whose inviter the link is cut; without one, the links to all who invited me."""
 
-    campaign_id: Annotated[str, Field(min_length=36, max_length=36)] | None = None
+    campaign_id: Id | None = None
 
 
 class InviterOut(BaseModel):
