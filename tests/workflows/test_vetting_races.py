@@ -1,20 +1,26 @@
 """Two things at once: one wins, never both, and what is written tells one story."""
 
 import asyncio
-from collections.abc import Awaitable
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import select
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from contracts.vetting import StatusView
 from db.database import Database
+from db.repositories import clocks
+from db.repositories.votes import Cast, CastVote
+from db.tables.ballots import ballot_votes
+from domain.ballots import Choice
 from domain.vetting import ProbationDecision, ReviewDecision, Stage, Status
 from tests.support.community import Community
 from tests.support.held import inserts_failing, writes_held
-from tests.support.vetting import Case, new_case
+from tests.support.vetting import Case, community, new_case, until
+from tests.support.vetting_votes import cast
 from worker import vetting_worker
 
 CHANGES, REJECT = ReviewDecision.REQUEST_CHANGES, ReviewDecision.REJECT
@@ -240,3 +246,145 @@ async def test_a_decision_does_not_overtake_a_violation(case: Case) -> None:
     before = (await case.handle.describe()).history_length
     await asyncio.sleep(A_MOMENT)
     assert (await case.handle.describe()).history_length == before
+
+
+class AtClosingTime(NamedTuple):
+    """A ballot shortly before its close, and when that is by the clock of this machine."""
+
+    case: Case
+    ballot_id: str
+    closes_in: Callable[[], float]
+
+
+async def at_closing_time(here: Community, *, on_time: bool) -> AtClosingTime:
+    """Bring an application to the last seconds of its vote.
+
+    ``on_time``: the ballot's own clock, which refuses votes before they are counted, goes with the process;
+    otherwise it is behind, and nothing but the count closes the ballot.
+    """
+    case = await new_case(here, await here.person("candidate", joined_at=datetime.now(UTC)))
+    await case.submit()
+    await case.approve()
+    await case.roll_mailed()
+    due = (await case.ballots())[0]["closes_at"]
+    await case.skip_to(due - timedelta(seconds=2))
+    ahead = await case.now() - datetime.now(UTC)
+    if on_time:
+        await here.db.write(lambda conn: clocks.set_ahead(conn, case.process_id, ahead.total_seconds()))
+    ballot_id = (await case.ballots())[0]["id"]
+    return AtClosingTime(case, ballot_id, lambda: (due - ahead - datetime.now(UTC)).total_seconds())
+
+
+async def votes_around(ballot: AtClosingTime, voters: list[str]) -> list[CastVote]:
+    """Let each of ``voters`` vote for themselves, spread over the half second around the close."""
+
+    async def one(number: int, voter: str) -> CastVote:
+        offset = (number - len(voters) / 3) / 25
+        await asyncio.sleep(max(0.0, ballot.closes_in() + offset))
+        choice = Choice.NO if number % 3 == 0 else Choice.YES
+        return (await cast(ballot.case, ballot.ballot_id, [voter], choice))[0]
+
+    return await asyncio.gather(*(one(number, voter) for number, voter in enumerate(voters)))
+
+
+async def counted(case: Case, stage: Stage) -> dict[str, Any]:
+    """Wait until the process has counted and left this ``stage``; return its ballot."""
+
+    async def decided() -> bool:
+        return (await case.status()).stage is not stage
+
+    await until(decided)
+    await one_story(case)
+    return (await case.ballots())[0]
+
+
+async def kept_receipts(here: Community, ballot_id: str) -> set[str]:
+    found = await here.rows(select(ballot_votes.c.receipt).where(ballot_votes.c.ballot_id == ballot_id))
+    return {row["receipt"] for row in found}
+
+
+@pytest.mark.parametrize("on_time", [True, False])
+@pytest.mark.parametrize("early", [0, 5])
+async def test_votes_at_closing_time_are_counted_or_refused(
+    database_url: str, temporal_client: Client, task_queue: str, early: int, on_time: bool
+) -> None:
+    async with community(database_url, temporal_client, task_queue) as here:
+        ballot = await at_closing_time(here, on_time=on_time)
+        case, members = ballot.case, here.members
+        in_time = await cast(case, ballot.ballot_id, members[:early], Choice.YES)
+        at_close = await votes_around(ballot, members[early:])
+        closed = await counted(case, Stage.VOTING)
+        done = [*in_time, *at_close]
+        accepted = {one.receipt for one in done if one.outcome is Cast.COUNTED}
+        assert {one.outcome for one in done} <= {Cast.COUNTED, Cast.CLOSED}
+        assert await kept_receipts(here, ballot.ballot_id) == accepted
+        assert len(accepted) == sum(one.outcome is Cast.COUNTED for one in done)
+        if closed["status"] == "open":
+            # Too few of them came in time: three more days, in which all that were taken still count.
+            assert (await case.status()).stage is Stage.VOTING_EXTENDED
+            await case.skip_to(closed["closes_at"] + timedelta(seconds=1))
+            closed = await counted(case, Stage.VOTING_EXTENDED)
+        await outcome_follows(case, closed, len(accepted))
+        late = await cast(case, ballot.ballot_id, [here.lead], Choice.NO)
+        assert [one.outcome for one in late] == [Cast.CLOSED]
+
+
+async def outcome_follows(case: Case, closed: dict[str, Any], accepted: int) -> None:
+    """See that a closed ballot counted what was ``accepted``, and that its process went where that leads."""
+    assert closed["yes"] + closed["no"] + closed["abstain"] == accepted
+    [told] = await case.entries("ballot_counted")
+    assert [told["detail"][choice.value] for choice in Choice] == [closed[choice.value] for choice in Choice]
+    passed = accepted >= 5 and 5 * closed["yes"] >= 3 * (closed["yes"] + closed["no"])
+    assert (closed["outcome"] == "passed") == passed
+    assert (closed["outcome"] == "no_quorum") == (accepted < 5)
+    assert (await case.status()).status is (Status.PROBATION if passed else Status.REJECTED)
+
+
+# The later ones are for machines on which a timer takes its time.
+AROUND = (-0.1, 0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+
+
+async def around(case: Case, due: datetime, offset: float) -> None:
+    """Wait until ``offset`` seconds from ``due`` on the clock of the process."""
+    await until_just_before(case, due, 0.1)
+    await asyncio.sleep(max(0.0, (due - await case.now()).total_seconds() + offset))
+
+
+async def test_appeals_around_the_end_of_their_window_are_heard_or_too_late(here: Community) -> None:
+    async def once(offset: float) -> None:
+        case = await new_case(here, await here.person("late"))
+        await case.submit()
+        due = (await case.reject()).next_deadline
+        assert due is not None
+        await around(case, due, offset)
+        won = (await settled(case.appeal()))[0]
+        if won:
+            assert (await case.status()).stage is Stage.APPEAL_REVIEW
+        else:
+            assert (await case.handle.result()).status is Status.REJECTED
+        codes = await one_story(case)
+        assert (codes.count("appealed"), codes.count("appeal_window_closed")) == (won, not won)
+        assert (await case.mail_table())["appeal_received"] == won
+
+    await asyncio.gather(*(once(offset) for offset in AROUND))
+
+
+async def test_reviews_around_the_escalation_are_taken_once_with_it_or_without(here: Community) -> None:
+    async def once(offset: float) -> None:
+        case = await new_case(here, await here.person("slow"))
+        await case.submit()
+        holder, other = here.reviewers[:2]
+        await case.claim(holder)
+        since = (await case.status()).waiting_since
+        assert since is not None
+        await around(case, since + timedelta(days=5), offset)
+        # The holder decides, and somebody else tries: the escalation ends the hold that keeps others out.
+        won = await settled(case.review(holder), case.review(other))
+        codes = await one_story(case)
+        assert won[0]
+        assert codes.count("review_approve") == sum(won)
+        assert codes.count("escalated") <= 1
+        assert (await case.status()).stage is (Stage.VOTING if won[1] else Stage.SECOND_REVIEW)
+        assert (await case.mail_table())["staff_lead_needed"] == codes.count("escalated")
+
+    await asyncio.gather(*(once(offset) for offset in AROUND))
