@@ -243,7 +243,11 @@ def acts_of(life: Life, stage: Stage, last: bool) -> list[str]:
     dice = life.dice
     if last:
         return [dice.choice(BENT[life.bent].get(stage, OPEN[stage]))]
-    wanted = (OPEN[stage] if dice.random() < 0.67 else sorted(ACTS) for _ in range(dice.choice((1, 1, 2, 3))))
+    number = dice.choice((1, 1, 2, 3))
+    # Beside an act that ends the process it would start another one, which turns it away: not to be looked
+    # at in place of the first.
+    all_acts = sorted({*ACTS} - ({"submit_again"} if number > 1 else set()))
+    wanted = (OPEN[stage] if dice.random() < 0.67 else all_acts for _ in range(number))
     return [dice.choice(acts) for acts in wanted]
 
 
@@ -253,7 +257,9 @@ async def one_round(life: Life, last: bool) -> bool:
     if stage is Stage.CLOSED:
         return False
     life.tried_in.add(stage)
-    await asyncio.gather(*(attempt(life, name) for name in acts_of(life, stage, last)))
+    names = acts_of(life, stage, last)
+    print(life.case.id, stage.value, *names)
+    await asyncio.gather(*(attempt(life, name) for name in names))
     await life.case.agrees()
     await legal(life.case)
     return True
