@@ -28,7 +28,8 @@ def pay_and_tell(
 ) -> None:
     """Pay these members what their settlement says, and queue the letter that tells it, each once.
 
-    ``told``: the campaign's ``title`` and ``length_days``. ``now``: wall clock.
+    ``told``: the campaign's ``title`` and ``length_days``, and the ``note_id`` of why it was cancelled.
+    ``now``: wall clock.
     """
     if not person_ids:
         return
@@ -81,6 +82,7 @@ def _letter(kept: FromClause) -> dict[str, Any]:
         "days_done": kept.c.days_done,
         "length_days": bindparam("length_days", type_=Integer()),
         "completed": kept.c.completed,
+        "note_id": bindparam("note_id", type_=String()),
         "points": reduce(add, (kept.c[f"{kind.value}_points"] for kind in _KINDS)),
         "certificate_code": kept.c.certificate_code,
     }

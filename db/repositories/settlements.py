@@ -16,6 +16,7 @@ from db.repositories.check_in_records import rules_of
 from db.repositories.settlement_payments import pay_and_tell
 from db.tables.campaigns import campaigns, enrolments, settlements
 from db.tables.people import people
+from db.tables.vetting import timeline_entries
 from domain.campaigns.members import Place
 from domain.campaigns.plan import Board, CampaignPlan
 from domain.campaigns.rewards import Record, is_complete, member_points, prize_each, prizes_paid
@@ -88,7 +89,7 @@ def pay_page(
     settlement = _Settlement(conn, row, given, prizes)
     members = page_rows(conn, given, after, end)
     _KEPT.run(conn, [settlement.row_of(member) for member in members])
-    told = {"title": row.title, "length_days": settlement.length_days}
+    told = {"title": row.title, "length_days": settlement.length_days, "note_id": settlement.note_id}
     pay_and_tell(conn, given, [member.person_id for member in members], told, now)
     return Page(end, len(members))
 
@@ -125,6 +126,14 @@ class _Earned(NamedTuple):
     points: tuple[int, ...]
 
 
+def _why(conn: Connection, given: BulkInput) -> str | None:
+    """Return the id of the note in which whoever cancelled the campaign says why."""
+    cancelled = select(timeline_entries.c.note_id).where(
+        timeline_entries.c.process_id == given.process_id, timeline_entries.c.code == "campaign_cancelled"
+    )
+    return conn.execute(cancelled).scalar_one_or_none()
+
+
 class _Settlement:
     """What is the same for all members of one campaign."""
 
@@ -135,6 +144,7 @@ class _Settlement:
         self._plan = rules.plan
         self._prizes = prizes.paid
         self._required = [day for day in range(1, row.closed_through + 1) if day not in rules.rest]
+        self.note_id = _why(conn, given) if given.cancelled else None
         self._known = prizes.known.setdefault((row.revision, tuple(self._required), given.cancelled), {})
 
     @property
