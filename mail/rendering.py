@@ -35,6 +35,7 @@ _OPTIONAL: dict[str, Any] = {
     "escalates_at": None,
     "minutes": 10,
     "missed": (),
+    "over": False,
     "reapply_after": None,
     "reasons": (),
     "topics": (),

@@ -41,7 +41,7 @@ def submit(state: CampaignState, actor_id: str, plan: CampaignPlan, now: datetim
     ]
     state.move(Status.IN_REVIEW, WaitingOn.STAFF, now, alarms)
     state.note(effects, now, "campaign_submitted", actor_id, liability=liability(plan))
-    effects.mail(MailTemplate.CAMPAIGN_REVIEW_NEEDED, Audience.MANAGERS)
+    effects.mail(MailTemplate.CAMPAIGN_REVIEW_NEEDED, Audience.MANAGERS, deadline=state.opens(1).isoformat())
     return effects
 
 
@@ -145,7 +145,8 @@ def ring(state: CampaignState, alarm: Alarm, now: datetime) -> Effects:
         end(state, Status.CANCELLED, now)
         state.reasons = (ReasonCode.NO_ANSWER,)
         state.note(effects, now, "campaign_dropped")
-        effects.mail(MailTemplate.CAMPAIGN_CANCELLED, Audience.LEADER, reasons=[ReasonCode.NO_ANSWER.value])
+        codes = [ReasonCode.NO_ANSWER.value]
+        effects.mail(MailTemplate.CAMPAIGN_CANCELLED, Audience.LEADER, reasons=codes, begun=False, reserved=0)
     else:
         begin_enrolment(state, now)
         state.note(effects, now, "enrolment_opened")

@@ -56,7 +56,10 @@ def _open(state: CampaignState, effects: Effects, day: int, now: datetime) -> No
 def _remind_of_doubts(state: CampaignState, effects: Effects) -> None:
     """Tell staff of doubtful friends, if there are any: after the settlement they cost a reservation anew."""
     if state.agreed.invitations.mode is not InvitationMode.OFF:
-        effects.mail(MailTemplate.CAMPAIGN_DOUBTS_OPEN, Audience.JUDGES, cancelled=state.cancelled)
+        data: dict[str, Any] = {"cancelled": state.cancelled}
+        if not state.cancelled:
+            data["deadline"] = state.closes(state.agreed.length_days).isoformat()
+        effects.mail(MailTemplate.CAMPAIGN_DOUBTS_OPEN, Audience.JUDGES, **data)
 
 
 def _alarms_of_day(state: CampaignState, now: datetime) -> list[Alarm]:
@@ -91,7 +94,10 @@ def day_closed(state: CampaignState, day: int, checked_in: int, missed: int, now
     effects = Effects()
     state.closed_through = max(state.closed_through, day)
     state.note(effects, now, "day_closed", day=day, checked_in=checked_in, missed=missed)
-    effects.mail(MailTemplate.CAMPAIGN_DIGEST, Audience.LEADER, day=day, checked_in=checked_in, missed=missed)
+    # Also a day before the last may be counted once no other opens: after an outage, or when cancelled.
+    over = state.status is Status.SETTLING
+    data = {"day": day, "checked_in": checked_in, "missed": missed, "over": over}
+    effects.mail(MailTemplate.CAMPAIGN_DIGEST, Audience.LEADER, **data)
     return effects
 
 
@@ -176,7 +182,13 @@ def cancel(
     state.require(Status.DRAFT, Status.IN_REVIEW, *OPEN_STATUSES)
     effects = Effects()
     state.note(effects, now, "campaign_cancelled", actor_id, note_id, day=state.day)
-    effects.mail(MailTemplate.CAMPAIGN_CANCELLED, Audience.LEADER, note_id=note_id)
+    effects.mail(
+        MailTemplate.CAMPAIGN_CANCELLED,
+        Audience.LEADER,
+        note_id=note_id,
+        begun=state.day > 0,
+        reserved=state.reserved,
+    )
     state.cancelled = True
     # What a settlement counts is still being worked on: that goes first, in the order given.
     state.orders = tuple(order for order in state.orders if order.kind in _COUNTING)

@@ -75,6 +75,8 @@ EVERYTHING: dict[str, Any] = {
     "certificate_code": "5f0c1d2e3a6b7c8d",
     "place": "active",
     "cancelled": False,
+    "over": False,
+    "begun": True,
     "added": 5,
     "rested": [3, 4],
 }

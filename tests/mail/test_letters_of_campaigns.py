@@ -1,0 +1,154 @@
+"""Letters of campaigns say what is so: each is ordered by the rules and read in both languages."""
+
+from typing import Any
+
+import pytest
+
+from domain.campaigns import process, review, run
+from domain.campaigns.state import CampaignState, Effects
+from domain.campaigns.terms import ReasonCode, ReviewDecision, Status
+from domain.mail import MailTemplate
+from tests.mail.test_letters_of_vetting import RENDERER, Texts, assert_says, assert_silent, read
+from tests.support.mail import CAMPAIGN, letter
+from tests.unit.test_campaign_state import PLAN, T0, approved, fresh, handed_in, ring_through
+
+HEADED = {"campaign_id": CAMPAIGN, "title": "Thirty days"}
+
+
+def told(effects: Effects, template: MailTemplate) -> Texts:
+    """What the one letter of ``template`` among the effects says."""
+    (mail,) = (mail for mail in effects.mails if mail.template is template)
+    return read(template, **HEADED, **{key: value for key, value in mail.data.items() if value is not None})
+
+
+def begun(day: int) -> CampaignState:
+    state = approved()
+    ring_through(state, state.opens(day))
+    return state
+
+
+STAY_AWAY = ("Members who stay away", "连续几天没来的成员")
+NO_DEADLINE = ("there is no deadline", "没有需要你赶的时限")
+SETTLES = ("the settlement follows by itself", "系统会自动结算")
+
+
+def digest(state: CampaignState, day: int) -> Texts:
+    return told(run.day_closed(state, day, 2, 1, state.closes(day)), MailTemplate.CAMPAIGN_DIGEST)
+
+
+def test_the_digest_of_the_last_day_says_that_it_is_settled() -> None:
+    state = begun(5)
+    earlier = digest(state, 4)
+    for words in (STAY_AWAY, NO_DEADLINE):
+        assert_says(earlier, *words)
+    assert_silent(earlier, *SETTLES)
+    ring_through(state, state.closes(5))
+    last = digest(state, 5)
+    assert_says(last, *SETTLES)
+    for words in (STAY_AWAY, NO_DEADLINE):
+        assert_silent(last, *words)
+
+
+def test_the_digest_of_a_day_counted_after_it_was_cancelled_says_so_too() -> None:
+    state = begun(3)
+    run.cancel(state, "leader", None, state.opens(3))
+    text = digest(state, 2)
+    assert_says(text, *SETTLES)
+    assert_silent(text, *STAY_AWAY)
+
+
+def test_who_is_in_a_campaign_that_ended_early_reads_why() -> None:
+    data = HEADED | {"points": 0, "note_id": "n"}
+    for locale, sign in (("en", "\nWhy\n> We move house\n"), ("zh-CN", "\n原因\n> We move house\n")):
+        noted = letter(MailTemplate.CAMPAIGN_ENDED_EARLY, locale=locale, data=data, note="We move house")
+        assert sign in RENDERER.render(noted).text
+    assert_silent(read(MailTemplate.CAMPAIGN_ENDED_EARLY, **data), "\nWhy\n", "\n原因\n")
+
+
+IF_BEGUN = ("If it had begun", "如果活动已经开始")
+EARNED = ("still get what they have earned", "会照常结算")
+NOTHING_RESERVED = ("no points were reserved for it", "也没有为它预留积分")
+BACK = ("points that were reserved for it go back to the pool", "会退回资源池")
+
+
+def cancelled(state: CampaignState) -> Texts:
+    return told(run.cancel(state, "leader", None, T0), MailTemplate.CAMPAIGN_CANCELLED)
+
+
+def test_a_cancelled_campaign_that_had_begun_is_settled() -> None:
+    text = cancelled(begun(2))
+    assert_says(text, *EARNED)
+    for words in (IF_BEGUN, NOTHING_RESERVED):
+        assert_silent(text, *words)
+
+
+def test_a_cancelled_campaign_that_had_not_begun_gives_back_what_was_reserved() -> None:
+    text = cancelled(approved())
+    assert_says(text, *BACK)
+    assert_says(text, "nobody has earned anything", "没有人因此挣得奖励")
+    for words in (IF_BEGUN, EARNED, NOTHING_RESERVED):
+        assert_silent(text, *words)
+
+
+def test_a_campaign_cancelled_before_its_approval_had_nothing_reserved() -> None:
+    for state in (fresh(), handed_in()):
+        text = cancelled(state)
+        assert_says(text, *NOTHING_RESERVED)
+        for words in (IF_BEGUN, EARNED, BACK):
+            assert_silent(text, *words)
+
+
+def test_a_draft_dropped_for_no_answer_had_nothing_reserved() -> None:
+    state = handed_in()
+    review.review(state, "manager", ReviewDecision.REQUEST_CHANGES, (ReasonCode.OTHER,), None, T0)
+    alarm = state.next_alarm
+    assert alarm is not None
+    effects = process.ring(state, alarm, alarm.at)
+    assert state.status is Status.CANCELLED
+    text = told(effects, MailTemplate.CAMPAIGN_CANCELLED)
+    assert_says(text, *NOTHING_RESERVED)
+    for words in (IF_BEGUN, EARNED, BACK):
+        assert_silent(text, *words)
+
+
+def by_when(template: MailTemplate, data: dict[str, Any], locale: str, zone: str) -> str:
+    """The line of the deadline, to a reader who lives in ``zone``."""
+    values: dict[str, Any] = {"locale": locale, "time_zone": zone, "data": HEADED | data}
+    sign = {"en": "By when: ", "zh-CN": "时限："}[locale]
+    return next(
+        line
+        for line in RENDERER.render(letter(template, **values)).text.splitlines()
+        if line.startswith(sign)
+    )
+
+
+@pytest.mark.parametrize("template", [MailTemplate.CAMPAIGN_REVIEW_NEEDED, MailTemplate.CAMPAIGN_DOUBTS_OPEN])
+def test_staff_are_told_the_day_in_their_own_time(template: MailTemplate) -> None:
+    if template is MailTemplate.CAMPAIGN_REVIEW_NEEDED:
+        effects = review.submit(state := fresh(), "leader", PLAN, T0)
+        english, chinese = "Tuesday, March 10, 2026, 3:00 AM", "2026年3月10日星期二 11:00"
+    else:
+        state = begun(2)
+        (effects,) = ring_through(state, state.opens(3))[-1:]
+        english, chinese = "Sunday, March 15, 2026, 3:00 AM", "2026年3月15日星期日 11:00"
+    (mail,) = (mail for mail in effects.mails if mail.template is template)
+    assert english in by_when(template, mail.data, "en", "UTC")
+    assert chinese in by_when(template, mail.data, "zh-CN", "Asia/Shanghai")
+
+
+OLD: list[tuple[MailTemplate, dict[str, Any], str, str]] = [
+    (MailTemplate.CAMPAIGN_REVIEW_NEEDED, {}, "before its first day; you are", "请在活动第一天之前决定；"),
+    (MailTemplate.CAMPAIGN_DOUBTS_OPEN, {"cancelled": False}, "last day closes; what", "最后一天截止之前；"),
+    (MailTemplate.CAMPAIGN_DIGEST, {"day": 5, "checked_in": 2, "missed": 1}, *STAY_AWAY),
+    (MailTemplate.CAMPAIGN_CANCELLED, {"note_id": "n"}, *IF_BEGUN),
+    (MailTemplate.CAMPAIGN_CANCELLED, {"reasons": ["no_answer"]}, *NOTHING_RESERVED),
+    (MailTemplate.CAMPAIGN_ENDED_EARLY, {"points": 3}, "What you have earned so far", "到目前为止挣得的"),
+]
+"""Letters as they were queued before they carried more."""
+
+
+@pytest.mark.parametrize(("template", "data", "en", "zh"), OLD)
+def test_letters_queued_with_less_still_read_well(
+    template: MailTemplate, data: dict[str, Any], en: str, zh: str
+) -> None:
+    assert_says(read(template, **HEADED, **data), en, zh)
