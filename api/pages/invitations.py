@@ -12,8 +12,9 @@ from api.conditional import unless_known
 from api.dependencies import PartsDep
 from api.idempotency import exempt
 from api.pages.forms import Form, seen, told
+from api.pages.link_previews import description_of
 from api.pages.pictures import Drawings
-from api.pages.pictures.poster import Poster, draw
+from api.pages.pictures.poster import SIZE, Poster, draw
 from api.pages.pictures.qr import svg
 from api.pages.rendering import Reader, page, reader_of
 from api.pages.visitors import visitor
@@ -83,6 +84,7 @@ async def _page(
     place = None
     if actor is not None:
         place = await parts.db.read(lambda conn: entries.get(conn, found.campaign_id, actor.person_id))
+    url, when = f"{parts.settings.public_url}/i/{found.code}", _when(reader_of(request, actor), found)
     return page(
         request,
         "invitations/landing",
@@ -90,7 +92,11 @@ async def _page(
         status=status,
         headers={"X-Robots-Tag": "noindex"},
         invitation=found,
-        when=_when(reader_of(request, actor), found),
+        when=when,
+        url=url,
+        preview=f"{url}/poster.png",
+        size=SIZE,
+        description=description_of(found.summary) or when,
         place=place.status if place is not None else None,
         own=actor is not None and actor.person_id == found.inviter_id,
         form=form,

@@ -1,6 +1,5 @@
 """The public page of a featured note: what social apps preview, what strangers read, and a way in."""
 
-import unicodedata
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
@@ -9,6 +8,7 @@ from starlette.responses import Response
 from api.dependencies import PartsDep
 from api.idempotency import exempt
 from api.pages.forms import seen
+from api.pages.link_previews import description_of
 from api.pages.pictures import Drawings
 from api.pages.pictures.preview import SIZE, Preview, draw
 from api.pages.rendering import Reader, page, reader_of
@@ -24,7 +24,6 @@ from locales import translate
 
 router = APIRouter(dependencies=[allow.anyone])
 
-_DESCRIPTION: Final = 180
 _PREVIEW: Final = {
     "Cache-Control": "public, max-age=600",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -48,19 +47,13 @@ async def show(request: Request, parts: PartsDep, code: Code) -> Response:
         preview=where.preview(code),
         size=SIZE,
         author=note.author or words.t("page.share.unnamed"),
-        description=_cut(note.note),
+        description=description_of(note.note),
         open=Status(note.status) in {Status.ENROLLING, Status.RUNNING, Status.SCHEDULED},
         channels=list(ShareChannel),
     )
     if counted:
         share_links.remember(request, response, reader, note.id)
     return response
-
-
-def _cut(text: str) -> str:
-    """Return the beginning of a note on one line, as pages of results and messengers show it."""
-    line = " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())
-    return line if len(line) <= _DESCRIPTION else line[: _DESCRIPTION - 1].rstrip() + "…"
 
 
 @router.post("/s/{code}/shares", openapi_extra=exempt("counted once a person or visitor and channel"))

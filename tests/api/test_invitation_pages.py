@@ -1,5 +1,6 @@
 """A member's page of invitations: a link, invitations by mail, taking back, and how far friends have come."""
 
+import html
 import io
 import re
 import unicodedata
@@ -150,6 +151,40 @@ async def test_the_invited_read_who_leads_and_from_when_until_when(api: Api) -> 
     # Extended by a day: what is told is what has come of the plan.
     assert "31 days, Mar 2 – Apr 1, 2026" in unicodedata.normalize("NFKC", text)
     assert "Lin &lt;b&gt;Rui&lt;/b&gt;" in text
+
+
+async def test_messengers_are_told_who_invites_to_what(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    await api.execute(update(people).where(people.c.id == user.id).values(display_name='Ann "<b>'))
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    await send(ann, path)
+    code = (await user.get(path)).json()["invitations"][0]["code"]
+    guest = await browser(api, SITE)
+
+    async def told() -> dict[str, str]:
+        head = (await look(guest, f"/i/{code}")).partition("</head>")[0]
+        found = re.findall(r'<meta (?:name|property)="((?:og:|twitter:)?[a-z:_]+)" content="([^"]*)">', head)
+        return {name: html.unescape(text) for name, text in found}
+
+    said = await told()
+    assert said["og:title"] == said["twitter:title"] == 'Ann "<b> invites you: “Thirty days of book-keeping”'
+    when = unicodedata.normalize("NFKC", said["og:description"])
+    assert when.startswith("30 days from March 2, 2026"), "a campaign that says nothing of itself says when"
+    assert said["og:url"] == f"{SITE}/i/{code}"
+    assert said["twitter:card"] == "summary", "the poster stands upright"
+    # Whoever fetches the picture has no session, and sees what was promised.
+    picture = await guest.get(said["og:image"])
+    assert (picture.status_code, picture.headers["content-type"]) == (200, said["og:image:type"])
+    size = (int(said["og:image:width"]), int(said["og:image:height"]))
+    assert Image.open(io.BytesIO(picture.content)).size == size == SIZE
+    summary = "One page a day.\n" + "And more. " * 40
+    await api.execute(update(campaigns).where(campaigns.c.id == campaign.id).values(summary=summary))
+    said = await told()
+    assert said["description"] == said["og:description"]
+    assert said["og:description"].startswith("One page a day. And more.")
+    assert len(said["og:description"]) <= 180
 
 
 async def test_no_code_by_which_nobody_can_join_has_a_poster_and_codes_are_not_to_be_tried(api: Api) -> None:
