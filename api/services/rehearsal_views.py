@@ -114,7 +114,8 @@ def forecast_out(forecast: Forecast, locale: str) -> ForecastOut:
 
 def finding_text(finding: Finding, locale: str) -> str:
     """Return a finding in words."""
-    return translate(locale, f"rehearsal.finding.{finding.code.value}", **_worded(finding.values, locale))
+    count, words = round(finding.values.get("number", 0)), _worded(finding.values, locale)
+    return translate(locale, f"rehearsal.finding.{finding.code.value}", count=count, **words)
 
 
 def _worded(values: Mapping[str, float], locale: str) -> dict[str, str]:

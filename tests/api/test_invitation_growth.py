@@ -262,7 +262,7 @@ async def test_the_report_shows_growth_and_older_ones_still_load(api: Api) -> No
     }
     assert found["growth"]["steps"][3]["dropped"] == 3
     text = await look(page, f"/studio/campaigns/{campaign.id}/report")
-    assert en("page.tree.figures", people=3, roots=1, depth=2) in text
+    assert en("page.tree.figures", count=3, people=3, roots=1, depth=2) in text
     assert campaign.members[0] in text
     assert 'aria-labelledby="funnel-words"' in text
     table = (await leader.get(f"/campaigns/{campaign.id}/report.csv")).content.decode("utf-8-sig")
@@ -301,7 +301,7 @@ async def test_the_queue_of_doubtful_friends(api: Api) -> None:
     [path] = re.findall(r'href="(/staff/invitations/[0-9a-f-]{36})"', fast)
     case = await look(page, path)
     assert en("page.doubts.why.velocity") in case
-    assert en("page.doubts.same_client_text", own=2, others=0) in case
+    assert en("page.doubts.same_client_text", count=2, own=2, others=0) in case
     assert "@people.example" not in case
     assert (await page.post(f"{SITE}{path}/decision", data={})).status_code == 422
     decided = await page.post(
