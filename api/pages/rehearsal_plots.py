@@ -17,7 +17,7 @@ class Attendance:
     """A day as the bars of who took part need it."""
 
     day: int
-    opened_at: date
+    on: date
     active: int
     checked_in: int
 

@@ -1,6 +1,6 @@
 """The report of a campaign in JSON. Shares are from 0 to 1, amounts in whole points."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import BaseModel
 
@@ -8,9 +8,10 @@ from api.schemas.invitation_growth import GrowthOut, TreeFiguresOut
 
 
 class ReportDayOut(BaseModel):
-    """One day: who took part, who checked in on it, who made it up later."""
+    """One day: who took part, who checked in on it, who made it up later; ``on`` is the campaign's date."""
 
     day: int
+    on: date
     opened_at: datetime
     active: int
     checked_in: int

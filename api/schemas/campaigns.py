@@ -127,9 +127,10 @@ class CampaignOut(CampaignSummary):
 
 
 class DayOut(BaseModel):
-    """One day of a campaign in figures; open ones are counted as they are now."""
+    """One day in figures, open ones as they are now; ``on`` is its date where the campaign is."""
 
     day: int
+    on: date
     opened_at: datetime
     closed_at: datetime | None
     active: int

@@ -13,6 +13,9 @@ from api.schemas.invitation_growth import GrowthOut, TreeFiguresOut
 from api.services.campaigns import existing
 from api.services.invitation_growth import growth_out, tree_figures
 from db.repositories import campaign_reports
+from db.repositories.check_in_records import shifts_of
+from domain.campaigns.calendar import date_of
+from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.reports import Against
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
@@ -38,6 +41,7 @@ def read(conn: Connection, campaign_id: str) -> ReportOut:
     if found is None:
         raise Problem("campaign_not_settled")
     plain = found.model_dump(include={*_SINGLE, "campaign_id"})
+    plan, shifts = CampaignPlan.model_validate(row.plan), shifts_of(conn, campaign_id)
     return ReportOut(
         **plain,
         title=row.title,
@@ -48,7 +52,7 @@ def read(conn: Connection, campaign_id: str) -> ReportOut:
         shares=_against(found.shares),
         paid=PaidOut(**found.paid.model_dump(), total=found.paid.total),
         featured=ReachOut(**found.featured.model_dump()),
-        days=[ReportDayOut(**day.model_dump()) for day in found.days],
+        days=[ReportDayOut(**day.model_dump(), on=date_of(plan, day.day, shifts)) for day in found.days],
         growth=growth_out(found.growth) if found.growth else None,
         tree=tree_figures(found.growth.tree) if found.growth else None,
     )
@@ -83,6 +87,7 @@ def _figures(report: ReportOut) -> Iterator[tuple[str, int | None, Any]]:
         for name, value in getattr(report, part).model_dump().items():
             yield f"{part}_{name}", None, value
     for day in report.days:
+        yield "on", day.day, day.on.isoformat()
         yield "opened_at", day.day, day.opened_at.isoformat()
         for name in ("active", "checked_in", "made_up"):
             yield name, day.day, getattr(day, name)

@@ -13,7 +13,8 @@ from api.services.reminder_hours import reminder_hours
 from api.services.vetting import process_now
 from contracts.campaigns import CampaignView
 from db.repositories import campaign_figures
-from domain.campaigns.calendar import local_day
+from db.repositories.check_in_records import shifts_of
+from domain.campaigns.calendar import date_of, local_day
 from domain.campaigns.invitations import warnings
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.rewards import liability
@@ -123,10 +124,12 @@ def listed(conn: Connection, rows: list[Row[Any]], locale: str) -> list[Campaign
 def metrics(conn: Connection, campaign_id: str) -> MetricsOut:
     """Return the live numbers of a campaign."""
     row = existing(conn, campaign_id)
+    plan, shifts = CampaignPlan.model_validate(row.plan), shifts_of(conn, campaign_id)
     figures = campaign_figures.places(conn, campaign_id)
     days = [
         DayOut(
             day=one.day,
+            on=date_of(plan, one.day, shifts),
             opened_at=one.opened_at,
             closed_at=one.closed_at,
             active=one.active if one.closed_at else figures.active,

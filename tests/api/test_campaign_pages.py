@@ -5,20 +5,22 @@ import html
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from temporalio.client import Client
 
 from api.services.campaign_reports import cell
 from contracts.base import CAMPAIGN_QUEUE, task_queue
 from db.repositories import points
-from db.tables.campaigns import campaign_reports, check_ins
+from db.tables.campaigns import campaign_days, campaign_reports, check_ins
 from db.tables.campaigns import campaigns as table
+from db.tables.people import people
+from domain.campaigns.calendar import Shift, day_opens
 from domain.campaigns.reports import Against, Paid, Report, ReportDay
 from domain.campaigns.terms import Status
 from domain.people import Role
@@ -27,7 +29,7 @@ from engine.processes import free_port
 from locales import translate
 from settings import Settings
 from tests.support.browser import browser
-from tests.support.campaigns import NOTE, Campaign
+from tests.support.campaigns import NOTE, Campaign, plan_of
 from tests.support.vetting_api import Api, User, running_api
 from worker import campaign_worker
 
@@ -350,6 +352,34 @@ async def test_the_report_as_page_json_and_table(api: Api) -> None:
     assert (await client.get(f"{SITE}{path}.csv")).content == kept.content
     before = await Campaign.at(api.db, day=3, leader=leader.id)
     await look(client, f"/studio/campaigns/{before.id}/report", 409)
+
+
+async def test_days_have_the_dates_of_where_the_campaign_is(api: Api) -> None:
+    """Who reads in Los Angeles sees the dates of Shanghai, of a day that a pause has moved the later one."""
+    client, leader, campaign_id = await reported(api, "Shanghai")
+    plan = plan_of(time_zone="Asia/Shanghai")
+    days = [{"day": n, "opened_at": day_opens(plan, n), "active": 0} for n in (1, 2, 3)]
+    kept = [ReportDay(**day, checked_in=0, made_up=0).model_dump(mode="json") for day in days]
+    figures = (await api.rows(select(campaign_reports)))[0]["figures"] | {"days": kept}
+    await api.execute(
+        insert(campaign_days).values([day | {"campaign_id": campaign_id} for day in days]),
+        update(campaign_reports).values(figures=figures),
+        update(table).where(table.c.id == campaign_id).values(plan=plan.model_dump(mode="json")),
+        update(people).values(time_zone="America/Los_Angeles"),
+    )
+    campaign = Campaign(api.db, campaign_id, leader.id)
+    shift = Shift(from_day=3, days=7)
+    await api.db.write(lambda conn: campaign.move(conn, 31, Status.SETTLED, [shift]))
+    dates = [date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 11)]
+    for path in ("metrics", "report"):
+        told = (await leader.get(f"/campaigns/{campaign_id}/{path}")).json()["days"]
+        assert [day["on"] for day in told] == [day.isoformat() for day in dates]
+    assert "on,3,2026-03-11" in (await leader.get(f"/campaigns/{campaign_id}/report.csv")).text
+    for path in ("campaigns/{}", "studio/campaigns/{}", "studio/campaigns/{}/report"):
+        text = await look(client, "/" + path.format(campaign_id))
+        rows = re.findall(r'<th scope="row">(\d) <span class="soft small">(.*?)</span>', text)
+        assert rows == [("3", "March 11, 2026"), ("2", "March 3, 2026"), ("1", "March 2, 2026")], path
+    assert en("page.report.span", first="March 2, 2026", last="March 11, 2026") in text
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])

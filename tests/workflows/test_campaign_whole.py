@@ -97,6 +97,7 @@ async def check_report(story: Story, owed: dict[str, dict[str, int]]) -> None:
     del shown["growth"], shown["tree"]
     for day in shown["days"]:
         assert timedelta(0) <= day.pop("opened_at") - story.opens(day["day"]) < MINUTE
+        assert day.pop("on") == story.date_of(day["day"])
     assert shown == expected_report(story, owed)
 
 
