@@ -19,7 +19,10 @@ class ReportDayOut(BaseModel):
 
 
 class AgainstOut(BaseModel):
-    """A count while it ran, and in as many days before; ``growth`` 0.4 is +40 %, null from nothing."""
+    """A count while it ran, and in as many days before; ``growth`` 0.4 is +40 %, null from nothing.
+
+    New members whom its invitations brought before its first day count as ``during``, never as ``before``.
+    """
 
     during: int
     before: int

@@ -10,6 +10,7 @@ from db.repositories import clocks, invitation_growth, share_visits
 from db.statements import insert_ignore
 from db.tables.campaigns import campaign_days, campaign_reports, campaigns, check_ins, enrolments, settlements
 from db.tables.contributions import contributions
+from db.tables.invitations import invitation_joins
 from db.tables.people import people
 from domain.campaigns.members import Place
 from domain.campaigns.reports import Against, Paid, Reach, Report, ReportDay
@@ -132,10 +133,25 @@ class _Window(NamedTuple):
 
 
 def _new_members(conn: Connection, campaign_id: str, window: _Window) -> Against:
-    """Count accounts, which are stamped by the wall clock: where this clock was moved, by when that was."""
+    """Count the accounts made in each half of ``window``; who came by an invitation counts as ``during``.
+
+    A newcomer whom this campaign's invitations brought in its enrolment, before day 1, is its doing: that
+    is ``during`` too and never ``before``. Both halves stay equally long.
+
+    Accounts are stamped by the wall clock: where the campaign's was moved, it is taken back to that.
+    """
     moves = clocks.moves_of(conn, campaign_process_id(campaign_id))
-    on_the_wall = _Window(*(wall_instant(at, moves) for at in window))
-    return _against(conn, select(func.count()).select_from(people), people.c.joined_at, on_the_wall)
+    before, first, last = (wall_instant(at, moves) for at in window)
+    made = select(func.count()).select_from(people)
+    found = _against(conn, made, people.c.joined_at, _Window(before, first, last))
+    early = made.join(invitation_joins, invitation_joins.c.friend_id == people.c.id).where(
+        invitation_joins.c.campaign_id == campaign_id,
+        invitation_joins.c.new_member,
+        people.c.joined_at < first,
+    )
+    brought = conn.execute(early).scalar_one()
+    not_before = conn.execute(early.where(people.c.joined_at >= before)).scalar_one()
+    return Against(during=found.during + brought, before=found.before - not_before)
 
 
 def _shares(campaign_id: str) -> Any:

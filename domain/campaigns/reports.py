@@ -22,7 +22,10 @@ class ReportDay(_Frozen):
 
 
 class Against(_Frozen):
-    """A count while the campaign ran, and in the same number of days before."""
+    """A count while the campaign ran, and in the same number of days before.
+
+    New members whom its invitations brought before its first day count as ``during``, never as ``before``.
+    """
 
     during: int
     before: int

@@ -4,7 +4,7 @@ import csv
 import html
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -14,8 +14,9 @@ from sqlalchemy import insert, select, update
 
 from api.schemas.enrolments import EnrolIn
 from api.services import enrolments
+from db.repositories import campaign_reports as reports
 from db.repositories import invitation_codes, invitation_growth, invitation_tree
-from db.tables.campaigns import campaign_reports, campaigns
+from db.tables.campaigns import campaign_days, campaign_reports, campaigns
 from db.tables.invitations import invitation_joins
 from db.tables.mail import mails
 from db.tables.people import notes
@@ -59,13 +60,13 @@ async def look(client: httpx2.AsyncClient, path: str, status: int = 200) -> str:
     return answer.text
 
 
-async def bring(campaign: Campaign, inviter: str, number: int = 1) -> list[str]:
+async def bring(campaign: Campaign, inviter: str, number: int = 1, **values: Any) -> list[str]:
     """Let new people join by a member's code; return their ids."""
     now = datetime.now(UTC)
 
     def write(conn: Any) -> list[str]:
         made = invitation_codes.personal(conn, campaign.id, inviter, Channel.LINK, 30, now)
-        friends = add_people(conn, number)
+        friends = add_people(conn, number, **values)
         for friend in friends:
             enrolments.enrol(conn, campaign.id, friend, EnrolIn(invite_code=made.code), now)
         return friends
@@ -278,6 +279,28 @@ async def test_the_report_shows_growth_and_older_ones_still_load(api: Api) -> No
     assert (found["growth"], found["tree"]) == (None, None)
     assert en("page.growth") not in await look(page, f"/studio/campaigns/{older.id}/report")
     assert (await leader.get(f"/campaigns/{older.id}/report.csv")).status_code == 200
+
+
+async def test_newcomers_whom_its_invitations_brought_before_day_1_count_for_it(api: Api) -> None:
+    leader = await api.user("leader", Role.LEADER)
+    page = await window(api, leader)
+    campaign = await Campaign.at(api.db, members=1, leader=leader.id)
+    enrolling = datetime.now(UTC) + timedelta(minutes=1)
+    first = enrolling + timedelta(days=5)
+    # Somebody known since long ago came by a code, and two new ones; two more came by themselves, one late.
+    await bring(campaign, campaign.members[0])
+    await bring(campaign, campaign.members[0], 2, joined_at=enrolling)
+    await api.db.write(lambda conn: add_people(conn, 1, joined_at=enrolling))
+    await api.db.write(lambda conn: add_people(conn, 1, joined_at=first + timedelta(days=1)))
+    opened = {"campaign_id": campaign.id, "day": 1, "opened_at": first}
+    await api.execute(insert(campaign_days).values(**opened))
+    await campaign.go(31, Status.SETTLED)
+    at = first + timedelta(days=30)
+    await api.db.write(lambda conn: reports.make(conn, campaign.id, at))
+    found = (await leader.get(f"/campaigns/{campaign.id}/report")).json()
+    assert found["growth"]["new"]["joined"] == 2
+    assert found["new_members"] == {"during": 3, "before": 1, "growth": 2.0}
+    assert en("page.report.new_members_text") in await look(page, f"/studio/campaigns/{campaign.id}/report")
 
 
 async def test_the_queue_of_doubtful_friends(api: Api) -> None:

@@ -33,6 +33,8 @@ class Community:
     joined: list[datetime] = field(default_factory=list)
     arrived: list[int] = field(default_factory=list)
     """On which day of the campaign each newcomer made an account; before 1: before it began."""
+    brought: list[int] = field(default_factory=list)
+    """The same of those newcomers who came by an invitation to it."""
     shared: list[tuple[str, datetime]] = field(default_factory=list)
     """Who shared a post where the community lives, and when."""
     notes: list[str] = field(default_factory=list)
@@ -135,11 +137,17 @@ class Community:
         before = starts - (ends - starts)
         members = set(self.case.members)
         mine = [at for person_id, at in self.shared if person_id in members] + [*self.passed_on.values()]
-        joined = [*self.joined, *(self.instant(day - 1, 12) for day in self.arrived)]
+        joined = [*self.joined, *(self.instant(day - 1, 12) for day in [*self.arrived, *self.brought])]
+        # Whom the campaign brought before its first day, it brought all the same.
+        early = [self.instant(day - 1, 12) for day in self.brought if day < 1]
+        assert early
         figures: dict[str, Any] = {}
         for name, instants in (("new_members", joined), ("shares", mine)):
             during = sum(starts <= at < ends for at in instants)
             earlier = sum(before <= at < starts for at in instants)
+            if name == "new_members":
+                during += len(early)
+                earlier -= sum(at >= before for at in early)
             assert during > 0
             assert earlier > 0
             growth = (during - earlier) / earlier

@@ -98,7 +98,7 @@ class Story:
                 self.community.enrol(conn, one.id)
             new = [friend for friend in self.circle.friends.values() if friend.new]
             # Who came by an invitation as a newcomer is one on the day of coming.
-            self.community.arrived += [today] * (len(new) - self.newcomers)
+            self.community.brought += [today] * (len(new) - self.newcomers)
             self.newcomers = len(new)
             self.community.arrive(conn, today)
 
