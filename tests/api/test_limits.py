@@ -280,6 +280,7 @@ def refused(call: Call, parameter: Schema, answer: httpx2.Response) -> bool:
     return answer.status_code == 422 and told(answer) == [parameter["name"].lower()]
 
 
+@pytest.mark.slow
 async def test_what_does_not_fit_is_told_by_name_and_leaves_nothing(walk: Walk) -> None:
     failures, sent = [], 0
     for call in await walk.calls():
@@ -301,6 +302,7 @@ async def test_what_does_not_fit_is_told_by_name_and_leaves_nothing(walk: Walk) 
     assert sent > 1000
 
 
+@pytest.mark.slow
 async def test_what_fits_just_so_is_not_refused_for_it(database_url: str, settings: Settings) -> None:
     async with walking(database_url, settings) as walk:
         await _send_what_fits(walk)
@@ -349,6 +351,7 @@ async def test_bodies_that_are_none_are_problems(walk: Walk) -> None:
     assert not failures, "\n".join(failures)
 
 
+@pytest.mark.slow
 async def test_parameters_that_do_not_fit_are_problems(walk: Walk) -> None:
     failures, sent, calls = [], 0, await walk.calls()
     before = await walk.contents()

@@ -104,6 +104,7 @@ async def test_strangers_are_led_to_the_sign_in(town: Town) -> None:
     assert await town.contents() == before
 
 
+@pytest.mark.slow
 async def test_who_is_not_named_is_refused_and_changes_nothing(town: Town) -> None:
     askers = [(asker, OWN_PAGE | await town.shown(asker)) for asker in town.askers]
     before = await town.contents()
@@ -160,6 +161,7 @@ async def test_staff_pages_wait_for_the_second_factor(town: Town) -> None:
     assert await town.contents() == before
 
 
+@pytest.mark.slow
 async def test_a_form_without_proof_that_it_is_ours_is_refused_and_changes_nothing(town: Town) -> None:
     sent = [(entry, await town.shown(may(town, entry))) for entry in pages(town) if entry.method not in SAFE]
     before = await town.contents()
