@@ -10,7 +10,14 @@ from api.inputs import Input, OneLine, PlainText
 from api.schemas.applications import PersonOut
 from api.schemas.invitation_growth import GrowthOut
 from domain.campaigns.plan import CampaignPlan
-from domain.campaigns.terms import IfNothing, ReasonCode, ReviewDecision, Status, WaitingOn
+from domain.campaigns.terms import (
+    IfNothing,
+    ReasonCode,
+    ReviewDecision,
+    Status,
+    WaitingOn,
+    gives_places,
+)
 from domain.dates import Day
 
 TEMPLATE_CODE: Final = r"^[a-z][a-z0-9_]{2,31}$"
@@ -124,6 +131,11 @@ class CampaignOut(CampaignSummary):
     editable: bool
     reminder_hours: list[int]
     created_at: datetime
+
+    @property
+    def gives_places(self) -> bool:
+        """Whether a place that is free is still given away."""
+        return gives_places(self.status, self.day, self.plan.late_enrolment_until_day)
 
 
 class DayOut(BaseModel):

@@ -71,11 +71,8 @@ def set_reminder_hour(conn: Connection, campaign_id: str, person_id: str, hour: 
 
 def _require_offered(conn: Connection, campaign_id: str, hour: int | None) -> None:
     """Refuse an hour at which nobody is reminded; nothing of the request stands then. Raises ``Problem``."""
-    row = campaigns.get(conn, campaign_id)
-    if hour is None or row is None:
-        return
-    offered = reminder_hours(conn, row)
-    if hour not in offered:
+    row = None if hour is None else campaigns.get(conn, campaign_id)
+    if row is not None and hour not in (offered := reminder_hours(conn, row)):
         raise Problem("reminder_hour_not_offered", hours=", ".join(map(str, offered)))
 
 

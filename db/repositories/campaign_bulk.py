@@ -54,16 +54,20 @@ def page_end(conn: Connection, given: BulkInput, after: Cursor | None, size: int
 
 
 def in_page(given: BulkInput, after: Cursor | None, end: Cursor | None = None) -> list[ColumnElement[bool]]:
-    within = [
-        enrolments.c.campaign_id == given.campaign_id,
-        enrolments.c.shard >= given.first,
-        enrolments.c.shard < given.last,
-    ]
+    within = _in_shard(given.campaign_id, given.first, given.last)
     if after is not None:
         within.append(enrolments.c.person_id > after)
     if end is not None:
         within.append(enrolments.c.person_id <= end)
     return within
+
+
+def _in_shard(campaign_id: Any, first: Any, last: Any) -> list[ColumnElement[bool]]:
+    return [
+        enrolments.c.campaign_id == campaign_id,
+        enrolments.c.shard >= first,
+        enrolments.c.shard < last,
+    ]
 
 
 _DAY = bindparam("day", type_=Integer())
@@ -74,18 +78,20 @@ _CAMPAIGN: dict[str, ColumnElement[Any]] = {
 }
 # ``in_page`` of a statement that is made once.
 _IN_PAGE = (
-    enrolments.c.campaign_id == bindparam("campaign_id", type_=String()),
-    enrolments.c.shard >= bindparam("first_shard", type_=Integer()),
-    enrolments.c.shard < bindparam("last_shard", type_=Integer()),
+    *_in_shard(
+        bindparam("campaign_id", type_=String()),
+        bindparam("first_shard", type_=Integer()),
+        bindparam("last_shard", type_=Integer()),
+    ),
     enrolments.c.person_id > bindparam("after", type_=String()),
     enrolments.c.person_id <= bindparam("end", type_=String()),
 )
 
 
-def _checked_in(given: BulkInput) -> list[ColumnElement[bool]]:
+def _checked_in(campaign_id: Any, day: Any) -> list[ColumnElement[bool]]:
     return [
-        check_ins.c.campaign_id == given.campaign_id,
-        check_ins.c.day == given.day,
+        check_ins.c.campaign_id == campaign_id,
+        check_ins.c.day == day,
         check_ins.c.person_id == enrolments.c.person_id,
     ]
 
@@ -96,7 +102,7 @@ def _days_done(given: BulkInput) -> ColumnElement[int]:
     Their last day tells, except of those who have gone on to a later one: only these are looked up. As a
     number, because PostgreSQL would read all check-ins of the day to look for a few.
     """
-    looked_up = select(func.count()).where(*_checked_in(given)).scalar_subquery()
+    looked_up = select(func.count()).where(*_checked_in(given.campaign_id, given.day)).scalar_subquery()
     return case(
         (enrolments.c.last_day < given.day, 0), (enrolments.c.last_day == given.day, 1), else_=looked_up
     )
@@ -199,11 +205,7 @@ def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: 
 @lru_cache(maxsize=2)
 def _reminders(dialect: str) -> RowMail:
     """Return what queues a reminder to those of a page who asked for the hour and have not checked in."""
-    checked_in = exists().where(
-        check_ins.c.campaign_id == enrolments.c.campaign_id,
-        check_ins.c.day == _DAY,
-        check_ins.c.person_id == enrolments.c.person_id,
-    )
+    checked_in = exists().where(*_checked_in(bindparam("campaign_id", type_=String()), _DAY))
     silent = (
         select(enrolments.c.person_id, enrolments.c.streak)
         .where(

@@ -20,7 +20,7 @@ from db.tables.campaigns import campaigns, enrolments
 from db.tables.people import people
 from domain.campaigns.members import Place, shard_of
 from domain.campaigns.plan import CampaignPlan, Enrolment
-from domain.campaigns.terms import OPEN_STATUSES, Status
+from domain.campaigns.terms import OPEN_STATUSES, Status, gives_places
 from domain.mail import MailTemplate
 from domain.people import PersonStatus
 
@@ -109,9 +109,7 @@ def _refusal(
 
 
 def _gives_places(row: Any, plan: CampaignPlan) -> bool:
-    """Tell whether a place that is free is given away: until the last day on which one can join."""
-    under_way = row.status in (Status.RUNNING, Status.PAUSED) and row.day <= plan.late_enrolment_until_day
-    return bool(row.status == Status.ENROLLING or under_way)
+    return gives_places(Status(row.status), row.day, plan.late_enrolment_until_day)
 
 
 def _seat(conn: Connection, row: Any, given: Newcomer, known: Any, now: datetime) -> None:

@@ -86,3 +86,9 @@ OPEN_STATUSES = frozenset({Status.SCHEDULED, Status.ENROLLING, Status.RUNNING, S
 """Approved and not over: points are reserved, and the campaign can be extended or cancelled."""
 
 ENDED = frozenset({Status.SETTLED, Status.REJECTED, Status.CANCELLED})
+
+
+def gives_places(status: Status, day: int, last_day: int) -> bool:
+    """Tell whether a place that is free on ``day`` is given away: up to ``last_day``, the last to join on."""
+    under_way = status in (Status.RUNNING, Status.PAUSED)
+    return status is Status.ENROLLING or (under_way and day <= last_day)

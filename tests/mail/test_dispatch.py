@@ -1,7 +1,7 @@
 """Dispatch: what is queued leaves, is tried again within bounds, and never holds up anything else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,17 +36,6 @@ from tests.support.mail_worker import mail_worker
 from tests.support.sendgrid import LocalSendGrid, Reply
 
 LEASE = timedelta(seconds=30)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def provider() -> Iterator[LocalSendGrid]:
-    with LocalSendGrid() as server:
-        yield server
 
 
 async def test_what_is_queued_is_sent_and_only_once(database: Database, provider: LocalSendGrid) -> None:

@@ -1,6 +1,6 @@
 """SendGrid: its real client against a server here that checks every request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from html import unescape
@@ -14,12 +14,6 @@ from mail.transports import Result, SendGridTransport
 from mail.transports.sendgrid import group
 from tests.support.mail import EVERYTHING, anchors, config, letter, renderer
 from tests.support.sendgrid import API_KEY, LocalSendGrid, Reply
-
-
-@pytest.fixture
-def provider() -> Iterator[LocalSendGrid]:
-    with LocalSendGrid() as server:
-        yield server
 
 
 def transport(url: str, **values: Any) -> SendGridTransport:

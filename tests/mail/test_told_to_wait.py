@@ -1,9 +1,7 @@
 """Told to wait: nobody's attempt, however often; bounded by time, and everything pauses meanwhile."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import select
 
 from activities.mail import Dispatcher, _Counts
@@ -15,17 +13,6 @@ from tests.support.mail import set_row
 from tests.support.sendgrid import LocalSendGrid, Reply
 
 MANY = MAX_ATTEMPTS + 4
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def provider() -> Iterator[LocalSendGrid]:
-    with LocalSendGrid() as server:
-        yield server
 
 
 def busy(clock: Clock, seconds: int = 60) -> Reply:

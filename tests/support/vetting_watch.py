@@ -12,26 +12,8 @@ from sqlalchemy import text
 
 from domain.vetting import Stage, Status
 from tests.support.community import Community
+from tests.support.legal_states import ENDS, STATUSES
 from tests.support.vetting import Case
-
-LOST = {Status.REJECTED, Status.ORDINARY_CREATOR}
-ENDS = {Status.CERTIFIED, Status.WITHDRAWN, Status.EXPIRED, *LOST}
-REVIEW = {Status.CREDENTIAL_REVIEW}
-STATUSES: Final[dict[Stage, set[Status]]] = {
-    Stage.FIRST_REVIEW: REVIEW,
-    Stage.SECOND_REVIEW: REVIEW,
-    Stage.LEAD_REVIEW: REVIEW,
-    Stage.CHANGES_REQUESTED: REVIEW,
-    Stage.VOTING: {Status.MEMBER_VOTE},
-    Stage.VOTING_EXTENDED: {Status.MEMBER_VOTE},
-    Stage.PROBATION: {Status.PROBATION},
-    Stage.PROBATION_EXTENDED: {Status.PROBATION},
-    Stage.PROBATION_DECISION: {Status.PROBATION},
-    Stage.APPEAL_WINDOW: LOST,
-    Stage.APPEAL_REVIEW: LOST,
-    Stage.CLOSED: ENDS,
-}
-"""The statuses that a stage can belong to: with any other the application would be in two stages."""
 
 DECIDED = {Stage.CHANGES_REQUESTED, Stage.VOTING, Stage.APPEAL_WINDOW, Stage.CLOSED}
 COUNTED = {Stage.PROBATION, Stage.APPEAL_WINDOW, Stage.CLOSED}

@@ -31,28 +31,13 @@ from domain.vetting import (
 )
 from domain.vetting.review import Review
 from domain.vetting.state import CONSEQUENCE, Alarm, Effects, Order, OrderKind, VettingState
+from tests.support import legal_states
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 APPLICANT, STAFF = "applicant", ("ann", "bob", "cyd", "dee", "lead")
 POLICY = VettingPolicy(probation=ProbationPolicy(length_days=21, extension_days=14))
 
-LOST = {Status.REJECTED, Status.ORDINARY_CREATOR}
-STATUSES = {
-    Stage.INTAKE: {Status.DRAFT},
-    Stage.FIRST_REVIEW: {Status.CREDENTIAL_REVIEW},
-    Stage.SECOND_REVIEW: {Status.CREDENTIAL_REVIEW},
-    Stage.LEAD_REVIEW: {Status.CREDENTIAL_REVIEW},
-    Stage.CHANGES_REQUESTED: {Status.CREDENTIAL_REVIEW},
-    Stage.VOTING: {Status.MEMBER_VOTE},
-    Stage.VOTING_EXTENDED: {Status.MEMBER_VOTE},
-    Stage.PROBATION: {Status.PROBATION},
-    Stage.PROBATION_EXTENDED: {Status.PROBATION},
-    Stage.PROBATION_DECISION: {Status.PROBATION},
-    Stage.APPEAL_WINDOW: LOST,
-    Stage.APPEAL_REVIEW: LOST,
-    Stage.CLOSED: {Status.CERTIFIED, Status.WITHDRAWN, Status.EXPIRED, *LOST},
-}
-"""Every stage with the statuses that it can belong to: no other pair is ever legal."""
+STATUSES = {Stage.INTAKE: {Status.DRAFT}, **legal_states.STATUSES}
 
 people = st.sampled_from([APPLICANT, *STAFF])
 staff = st.sampled_from(STAFF)
@@ -272,7 +257,7 @@ class Vetting(RuleBasedStateMachine):
         if self.attempt(lambda s, now: trial.decide(s, actor, decision, note, now)):
             assert not (extended and decision is ProbationDecision.EXTEND)
 
-    @precondition(lambda self: self.state.status in LOST)
+    @precondition(lambda self: self.state.status in legal_states.LOST)
     @rule(actor=people)
     def appeal(self, actor: str) -> None:
         used = self.state.appeal_used

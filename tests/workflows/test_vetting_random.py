@@ -33,11 +33,11 @@ from domain.vetting import (
 from engine.timeskip import TimeSkippingError
 from tests.support import vetting_stages as stages
 from tests.support.community import Community
+from tests.support.legal_states import ENDS
 from tests.support.vetting import PATIENCE_SECONDS, Case, community, new_case
 from tests.support.vetting_stages import Arrive
 from tests.support.vetting_votes import cast
 from tests.support.vetting_watch import (
-    ENDS,
     legal,
     no_mail_twice,
     nothing_twice,
