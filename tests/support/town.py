@@ -171,6 +171,8 @@ async def running_town(sqlite_url: str, settings: Settings) -> AsyncIterator[Tow
             askers.append(Asker(role.value, person, member | {role}))
         campaign_id = await api.db.write(lambda conn: draft_of(conn, user.id))
         rehearsal_id = await api.db.write(lambda conn: rehearsal_of(conn, campaign_id, user.id))
+        # What it notes and deletes every half a minute would be taken for what a request has stored.
+        await api.app.state.housekeeping.stop()
         owner = Asker("owner", user.id, member)
         yield Town(api, created.json()["id"], owner, askers, campaign_id, rehearsal_id)
 
