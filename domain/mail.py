@@ -60,6 +60,7 @@ class MailTemplate(StrEnum):
     CAMPAIGN_INVITATION = "campaign_invitation"
     CAMPAIGN_ENROLLED = "campaign_enrolled"
     CAMPAIGN_PLACE_FREE = "campaign_place_free"
+    CAMPAIGN_NO_PLACE = "campaign_no_place"
     CAMPAIGN_REMINDER = "campaign_reminder"
     CAMPAIGN_NUDGE = "campaign_nudge"
     CAMPAIGN_RESULT = "campaign_result"

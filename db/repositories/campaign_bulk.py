@@ -32,6 +32,8 @@ from db.repositories.mail import RowMail
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.tables.people import people
 from domain.campaigns.members import Place
+from domain.campaigns.terms import told_in_vain
+from domain.campaigns.terms import told_in_vain
 from domain.mail import MailTemplate
 
 Cursor = str
@@ -111,6 +113,7 @@ def _days_done(given: BulkInput) -> ColumnElement[int]:
 def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
     """Close the day for one page of members: streaks that broke, days missed, and a nudge after some.
 
+    After the last day to join on, whoever still waits is told that no place came free.
     A member who has checked in on a later day already keeps the streak that began there.
     """
     end = page_end(conn, given, after, size)
@@ -141,6 +144,9 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     if not resting:
         values = {"missed": given.nudge_after}
         _queue(conn, _nudges, given, MailTemplate.CAMPAIGN_NUDGE, (after, end), values, now)
+    plan = rules_of(conn, row).plan
+    if given.day == told_in_vain(plan.late_enrolment_until_day, plan.length_days):
+        _queue(conn, _farewells, given, MailTemplate.CAMPAIGN_NO_PLACE, (after, end), {}, now)
     return Page(end, int(changed))
 
 
@@ -154,6 +160,13 @@ def _nudges(dialect: str) -> RowMail:
         enrolments.c.missed_in_a_row == _MISSED,
     )
     return RowMail(dialect, silent.subquery("silent"), _CAMPAIGN | {"missed": _MISSED}, list_mail=True)
+
+
+@lru_cache(maxsize=2)
+def _farewells(dialect: str) -> RowMail:
+    """Return what tells those of a page who wait that they do so in vain."""
+    waiting = select(enrolments.c.person_id).where(*_IN_PAGE, enrolments.c.status == Place.WAITING.value)
+    return RowMail(dialect, waiting.subquery("waiting"), _CAMPAIGN, list_mail=False)
 
 
 def _queue(

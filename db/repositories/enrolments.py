@@ -14,10 +14,11 @@ from sqlalchemy import Connection, Row, func, insert, literal_column, select, up
 from contracts.base import campaign_process_id
 from contracts.mail import MailRequest
 from db.repositories import featured, mail
-from db.repositories.check_in_records import done_days, recounted, rules_of
+from db.repositories.check_in_records import done_days, recounted, rules_of, shifts_of
 from db.repositories.people import is_sanctioned
 from db.tables.campaigns import campaigns, enrolments
 from db.tables.people import people
+from domain.campaigns.calendar import day_closes
 from domain.campaigns.members import Place, shard_of
 from domain.campaigns.plan import CampaignPlan, Enrolment
 from domain.campaigns.terms import OPEN_STATUSES, Status, gives_places
@@ -196,10 +197,21 @@ def _tell(
             "campaign_id": row.id,
             "title": row.title,
             "starts_at": row.starts_at.isoformat() if row.starts_at else None,
+            "begun": row.day >= 1,
             "place": place.value,
+            **({"places_until": _places_until(conn, row)} if place is Place.WAITING else {}),
         },
     )
     mail.queue(conn, [request], now)
+
+
+def _places_until(conn: Connection, row: Any) -> str | None:
+    """Return until when (ISO, UTC) a place that comes free is given away, as the days lie now."""
+    plan = rules_of(conn, row).plan
+    last_day = min(plan.late_enrolment_until_day, plan.length_days)
+    if last_day < 1:
+        return row.starts_at.isoformat() if row.starts_at else None
+    return day_closes(plan, last_day, shifts_of(conn, row.id)).isoformat()
 
 
 def leave(conn: Connection, campaign_id: str, person_id: str, now: datetime) -> Entry:

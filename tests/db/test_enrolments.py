@@ -13,9 +13,12 @@ from db.repositories.enrolments import Entry
 from db.tables.campaigns import enrolments as rows
 from db.tables.mail import mails
 from db.tables.people import people as people_rows
+from domain.campaigns.calendar import day_closes
 from domain.campaigns.members import Place, shard_of
+from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.terms import Status
 from tests.support.campaigns import Campaign, add_people
+from tests.support.settling import close
 
 
 async def newcomers(db: Database, number: int, **values: object) -> list[str]:
@@ -137,6 +140,34 @@ async def test_once_nobody_can_join_any_more_nobody_moves_up(db: Database):
     await campaign.go(6)
     await campaign.leave(campaign.members[0])
     assert (await campaign.member(waiting))["status"] == "waiting"
+
+
+@pytest.mark.parametrize(("last_day", "told_on"), [(0, 1), (1, 1), (5, 5), (365, 30)])
+async def test_who_waits_in_vain_is_told_once_when_joining_is_over(db: Database, last_day: int, told_on: int):
+    campaign = await Campaign.at(db, members=1, capacity=1, late_enrolment_until_day=last_day)
+    waiting, gone = await newcomers(db, 2)
+    await campaign.enrol(waiting)
+    await campaign.enrol(gone)
+    await campaign.leave(gone)
+    told: list[tuple[int, str]] = []
+    for day in (1, 1, 2, 5, 5, 6, 30, 30):
+        had = len(await letters(campaign))
+        await campaign.go(day + 1)
+        await close(campaign, day)
+        told += [(day, who) for what, who in (await letters(campaign))[had:] if what == "campaign_no_place"]
+    assert told == [(told_on, waiting)]
+
+
+async def test_the_letter_of_who_waits_says_until_when_places_are_given(db: Database):
+    for last_day, day in ((0, None), (5, 5), (365, 30)):
+        campaign = await Campaign.at(db, members=1, capacity=1, late_enrolment_until_day=last_day)
+        [waiting] = await newcomers(db, 1)
+        await campaign.enrol(waiting)
+        [data] = [row["data"] for row in await campaign.rows(select(mails)) if row["person_id"] == waiting]
+        row = await campaign.row()
+        plan = CampaignPlan.model_validate(row["plan"])
+        until = row["starts_at"] if day is None else day_closes(plan, day)
+        assert data["places_until"] == (until and until.isoformat())
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,7 @@ def _path_of_campaign(template: MailTemplate) -> str:
     elsewhere = {
         MailTemplate.CAMPAIGN_INVITATION: f"/i/{EVERYTHING['code']}",
         MailTemplate.CAMPAIGN_RESULT: "/certificates/5f0c1d2e3a6b7c8d",
+        MailTemplate.CAMPAIGN_NO_PLACE: "/campaigns",
         MailTemplate.CAMPAIGN_NOTE_FEATURED: page + "/me",
         MailTemplate.CAMPAIGN_DOUBTS_OPEN: "/staff/invitations",
         MailTemplate.CAMPAIGN_FRIEND_COUNTED: "/points",
