@@ -135,7 +135,7 @@ class CampaignOut(CampaignSummary):
     @property
     def gives_places(self) -> bool:
         """Whether a place that is free is still given away."""
-        return gives_places(self.status, self.day, self.plan.late_enrolment_until_day)
+        return gives_places(self.status, self.day, self.plan.last_joining_day)
 
 
 class DayOut(BaseModel):

@@ -22,7 +22,10 @@ Link = Annotated[OneLine, Field(min_length=1, max_length=MAX_LINK)]
 
 
 class EnrolIn(Input):
-    """A wish to take part; a campaign by invitation needs a code."""
+    """A wish to take part; a campaign by invitation needs a code.
+
+    In an open one a code that leads nowhere is passed over: taking part does not hang on it.
+    """
 
     invite_code: InviteCode | None = None
     reminder_hour: ReminderHour | None = None

@@ -32,8 +32,6 @@ from db.repositories.mail import RowMail
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.tables.people import people
 from domain.campaigns.members import Place
-from domain.campaigns.terms import told_in_vain
-from domain.campaigns.terms import told_in_vain
 from domain.mail import MailTemplate
 
 Cursor = str
@@ -144,8 +142,8 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     if not resting:
         values = {"missed": given.nudge_after}
         _queue(conn, _nudges, given, MailTemplate.CAMPAIGN_NUDGE, (after, end), values, now)
-    plan = rules_of(conn, row).plan
-    if given.day == told_in_vain(plan.late_enrolment_until_day, plan.length_days):
+    # Where one joins before the start only, they hear of it with day 1.
+    if given.day == max(1, rules_of(conn, row).plan.last_joining_day):
         _queue(conn, _farewells, given, MailTemplate.CAMPAIGN_NO_PLACE, (after, end), {}, now)
     return Page(end, int(changed))
 

@@ -110,7 +110,7 @@ def _refusal(
 
 
 def _gives_places(row: Any, plan: CampaignPlan) -> bool:
-    return gives_places(Status(row.status), row.day, plan.late_enrolment_until_day)
+    return gives_places(Status(row.status), row.day, plan.last_joining_day)
 
 
 def _seat(conn: Connection, row: Any, given: Newcomer, known: Any, now: datetime) -> None:
@@ -208,10 +208,9 @@ def _tell(
 def _places_until(conn: Connection, row: Any) -> str | None:
     """Return until when (ISO, UTC) a place that comes free is given away, as the days lie now."""
     plan = rules_of(conn, row).plan
-    last_day = min(plan.late_enrolment_until_day, plan.length_days)
-    if last_day < 1:
+    if plan.last_joining_day < 1:
         return row.starts_at.isoformat() if row.starts_at else None
-    return day_closes(plan, last_day, shifts_of(conn, row.id)).isoformat()
+    return day_closes(plan, plan.last_joining_day, shifts_of(conn, row.id)).isoformat()
 
 
 def leave(conn: Connection, campaign_id: str, person_id: str, now: datetime) -> Entry:

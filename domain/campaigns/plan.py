@@ -167,3 +167,8 @@ class CampaignPlan(_Frozen):
     def last_day_on(self) -> date:
         """The calendar day of the last day as planned, without pauses or extensions."""
         return self.starts_on + timedelta(days=self.length_days - 1)
+
+    @property
+    def last_joining_day(self) -> int:
+        """The last day one can join on; 0: one joins before the first day only."""
+        return min(self.late_enrolment_until_day, self.length_days)

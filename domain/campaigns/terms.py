@@ -92,11 +92,3 @@ def gives_places(status: Status, day: int, last_day: int) -> bool:
     """Tell whether a place that is free on ``day`` is given away: up to ``last_day``, the last to join on."""
     under_way = status in (Status.RUNNING, Status.PAUSED)
     return status is Status.ENROLLING or (under_way and day <= last_day)
-
-
-def told_in_vain(last_day: int, length_days: int) -> int:
-    """Return the day with whose close whoever still waits is told that no place came free.
-
-    It is the ``last_day`` to join on, or day 1 where one joins before the start only.
-    """
-    return max(1, min(last_day, length_days))

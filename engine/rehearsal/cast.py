@@ -84,7 +84,7 @@ class Cast:
         self.refused: Counter[str] = Counter()
         self.let_through = 0
         self._behaviour, self._seed = script.behaviour, script.seed
-        self._last = last = min(self.plan.late_enrolment_until_day, self.plan.length_days)
+        self._last = last = self.plan.last_joining_day
         self._coming: dict[int, list[Player]] = defaultdict(list)
         self._players: list[Player] = []
         self._total = 0
