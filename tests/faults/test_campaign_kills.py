@@ -52,6 +52,9 @@ STREAMING = 30
 """So many members check in while everything dies, in each of the two runs on a day that is open."""
 STRIKES = (("worker", 0.1), ("postgres", 0.3), ("api", 0.5), ("temporal", 0.7))
 """Who is killed, and at which share of the work that is to be done."""
+PRIZES = {1: 3_000, 2: 2_000, 3: 1_000}
+"""Points of the first places by days; who shares the first shares all three."""
+STREAK_POINTS = 7
 NOTE = {"note": "Read two chapters about compound interest, and tried the sums at home."}
 MINUTE = timedelta(minutes=1)
 
@@ -189,6 +192,10 @@ async def story(here: World) -> AsyncIterator[Story]:
         pool=100_000_000,
         nudge_after_missed=1,
         invitations={"mode": "off"},
+        rewards={
+            "streaks": [{"days": DAYS, "points": STREAK_POINTS}],
+            "ranks": [{"place": place, "points": points} for place, points in PRIZES.items()],
+        },
     )
     case.task_timeout = timedelta(seconds=3)
     await case.submit()
@@ -321,7 +328,13 @@ async def _paid_once(case: CampaignCase) -> None:
     }
     held = await case.rows(select(point_accounts).where(point_accounts.c.kind == "available"))
     balances = {row["owner"]: row["balance"] for row in held}
+    first = [person_id for person_id in days if len(days[person_id]) == DAYS]
+    assert len(first) >= len(PRIZES)
+    each = {"rank_points": sum(PRIZES.values()) // len(first), "streak_points": STREAK_POINTS}
     for row in rows:
+        assert {kind: row[kind] for kind in each} == (
+            each if row["person_id"] in first else dict.fromkeys(each, 0)
+        )
         assert balances.get(row["person_id"], 0) == sum(row[kind] for kind in kinds)
         assert row["check_in_points"] == len(days[row["person_id"]]) * case.plan.rewards.check_in
     paid = select(func.count().label("number")).where(
