@@ -152,3 +152,23 @@ def test_letters_queued_with_less_still_read_well(
     template: MailTemplate, data: dict[str, Any], en: str, zh: str
 ) -> None:
     assert_says(read(template, **HEADED, **data), en, zh)
+
+
+UNTIL, START = "2026-03-08T20:00:00+00:00", "2026-03-01T20:00:00+00:00"
+FROM_NOW, ON_START = ("from now on", "从现在起"), ("March 1, 2026", "2026年3月1日")
+
+
+@pytest.mark.parametrize("template", [MailTemplate.CAMPAIGN_ENROLLED, MailTemplate.CAMPAIGN_PLACE_FREE])
+def test_who_joins_late_checks_in_from_now_on_and_others_from_the_start(template: MailTemplate) -> None:
+    for begun, said, unsaid in ((False, ON_START, FROM_NOW), (True, FROM_NOW, ON_START)):
+        text = read(template, **HEADED, place="active", starts_at=START, begun=begun)
+        assert_says(text, *said)
+        assert_silent(text, *unsaid)
+
+
+def test_who_waits_reads_until_when_places_are_given() -> None:
+    text = read(
+        MailTemplate.CAMPAIGN_ENROLLED, **HEADED, place="waiting", starts_at=START, places_until=UNTIL
+    )
+    assert_says(text, "March 8, 2026", "2026年3月8日")
+    assert_silent(text, *ON_START)
