@@ -26,7 +26,7 @@ from tests.support.vetting import until
 from tests.support.vetting_api import Api, User, problem, running_api
 from worker import campaign_worker
 
-DAY_THREE = "P5DT5H"
+FIVE_IN_THE_MORNING = timedelta(hours=5)
 
 
 @pytest.fixture
@@ -76,7 +76,9 @@ async def third_day(api: Api, leader: User, manager: User) -> tuple[str, str]:
             first_day=1,
         )
     )
-    await advance(leader, draft["id"], DAY_THREE)
+    # To an hour of that day, whatever the hour is now: so many days on from an evening is a day later.
+    third = datetime.fromisoformat(plan["starts_on"]).replace(tzinfo=UTC) + timedelta(days=2)
+    await advance(leader, draft["id"], third + FIVE_IN_THE_MORNING - datetime.now(UTC))
     [row] = await api.rows(select(campaigns.c.day).where(campaigns.c.id == draft["id"]))
     assert row["day"] == 3
     return draft["id"], member.id
@@ -88,8 +90,8 @@ def _plan() -> dict[str, Any]:
     return {"starts_on": starts_on, "length_days": 5, "invitations": {"mode": "off"}, "time_zone": "UTC"}
 
 
-async def advance(user: User, campaign_id: str, duration: str) -> None:
-    body = {"process": f"campaign/{campaign_id}", "duration": duration}
+async def advance(user: User, campaign_id: str, duration: timedelta) -> None:
+    body = {"process": f"campaign/{campaign_id}", "duration": f"PT{duration // timedelta(seconds=1)}S"}
     moved = await user.post("/dev/clock/advance", body)
     assert moved.status_code == 200, moved.text
 
@@ -130,7 +132,7 @@ async def test_an_outage_is_declared_once_repaired_told_and_kept(served: Api) ->
 async def test_a_settled_campaign_has_none_any_more(served: Api) -> None:
     leader, manager = await served.user("lea", Role.LEADER), await served.user("max", Role.ADMIN)
     campaign_id, _ = await third_day(served, leader, manager)
-    await advance(leader, campaign_id, "P4D")
+    await advance(leader, campaign_id, timedelta(days=4))
     [row] = await served.rows(select(campaigns.c.status).where(campaigns.c.id == campaign_id))
     assert row["status"] == "settled"
     late = await manager.post(f"/campaigns/{campaign_id}/amnesties", {"days": [5], "reason": "Too late."})

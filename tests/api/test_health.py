@@ -12,6 +12,7 @@ import pytest
 from temporalio.client import Client
 
 from api.reference import PAGE_POLICY
+from api.routes.health import CHECK_SECONDS
 from contracts.base import MAIL_QUEUE, VETTING_QUEUE, task_queue
 from engine.mail_dispatch import ensure_mail_dispatch
 from engine.workers import polling
@@ -28,6 +29,16 @@ async def api(sqlite_url: str, settings: Settings) -> AsyncIterator[Api]:
     away = settings.model_copy(update={"database_url": sqlite_url, "temporal_address": "127.0.0.1:1"})
     async with running_api(away) as running:
         yield running
+
+
+async def answered(api: Api) -> httpx2.Response:
+    """Ask for readiness until no check is late, as one of a server under load may be: that is told, too."""
+    late = f"no answer within {CHECK_SECONDS:g} s"
+    async with asyncio.timeout(30):
+        while True:
+            ready = await api.anyone.get(f"{ROOT}/readyz")
+            if late not in ready.json()["checks"].values():
+                return ready
 
 
 async def test_it_lives_and_starts_without_anybody_else(settings: Settings) -> None:
@@ -47,7 +58,7 @@ async def test_it_lives_and_starts_without_anybody_else(settings: Settings) -> N
 
 
 async def test_readiness_names_what_is_away(api: Api) -> None:
-    ready = await api.anyone.get(f"{ROOT}/readyz")
+    ready = await answered(api)
     checks = ready.json()["checks"]
     assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
     assert (checks["database"], checks["migrations"]) == ("ok", "ok")
@@ -69,21 +80,21 @@ async def test_readiness_with_everything_there(
         }
     )
     async with running_api(there) as api:
-        before = (await api.anyone.get(f"{ROOT}/readyz")).json()["checks"]
+        before = (await answered(api)).json()["checks"]
         assert before["worker"] == "none takes work; start one: kameng worker"
         assert (before["temporal"], before["mail_dispatch"]) == ("ok", "not running; start a worker")
         await ensure_mail_dispatch(temporal_client, task_queue(there.task_queue_prefix, MAIL_QUEUE))
         # Pages, drafts, votes and check-ins are served without a worker too.
-        lonely = await api.anyone.get(f"{ROOT}/readyz")
+        lonely = await answered(api)
         assert (lonely.status_code, lonely.json()["status"]) == (200, "degraded"), lonely.text
     async with running_api(there, temporal_client) as api:
 
         async def all_there() -> bool:
-            ready = await api.anyone.get(f"{ROOT}/readyz")
+            ready = await answered(api)
             return bool(ready.json()["status"] == "ok")
 
         await until(all_there)
-        ready = await api.anyone.get(f"{ROOT}/readyz")
+        ready = await answered(api)
         assert (ready.status_code, set(ready.json()["checks"].values())) == (200, {"ok"}), ready.text
         queue = task_queue(there.task_queue_prefix, VETTING_QUEUE)
         assert await polling(temporal_client, queue) == 1
