@@ -41,6 +41,13 @@ CONSEQUENCE = {
 }
 """The alarms that people are told as a deadline, with what happens then; a reminder is none."""
 
+WITHOUT_DEADLINE = {
+    Status.DRAFT: IfNothing.STAYS_DRAFT,
+    Status.PAUSED: IfNothing.STAYS_PAUSED,
+    Status.SETTLING: IfNothing.SETTLES,
+}
+"""What happens where nothing is due; everywhere else that is nothing."""
+
 
 class Alarm(Timed):
     """An instant at which the campaign acts by itself; ``number`` is the day, ``slot`` a reminder's hour."""
@@ -190,11 +197,11 @@ class CampaignState(ProcessState[Alarm, Order]):
     @property
     def if_nothing_happens(self) -> IfNothing:
         """What happens at the deadline if nobody acts."""
-        if self.status is Status.SETTLING:
-            return IfNothing.SETTLES
         alarm = self.deadline
         if alarm is None:
-            return IfNothing.STAYS_DRAFT if self.status is Status.DRAFT else IfNothing.NOTHING
+            return WITHOUT_DEADLINE.get(self.status, IfNothing.NOTHING)
+        if alarm.kind is AlarmKind.DAY_CLOSES and alarm.number >= self.agreed.length_days:
+            return IfNothing.LAST_DAY_CLOSES
         return CONSEQUENCE[alarm.kind]
 
     def opens(self, day: int) -> datetime:

@@ -37,6 +37,8 @@ class IfNothing(StrEnum):
     ENROLMENT_OPENS = "enrolment_opens"
     CAMPAIGN_STARTS = "campaign_starts"
     DAY_CLOSES = "day_closes"
+    LAST_DAY_CLOSES = "last_day_closes"
+    STAYS_PAUSED = "stays_paused"
     SETTLES = "settles"
     NOTHING = "nothing"
 

@@ -12,7 +12,7 @@ from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.rewards import liability
 from domain.campaigns.state import Alarm, AlarmKind, CampaignState, Effects, OrderKind
-from domain.campaigns.terms import ENDED, ReasonCode, Refusal, ReviewDecision, Status
+from domain.campaigns.terms import ENDED, IfNothing, ReasonCode, Refusal, ReviewDecision, Status
 from domain.mail import MailTemplate
 from domain.process import Refused
 
@@ -108,6 +108,29 @@ def test_a_day_is_paused_and_goes_on_where_it_was() -> None:
     run.pause(state, "leader", None, at + 10 * DAY)
     run.resume(state, "leader", at + 20 * DAY)
     assert state.closes(5) == last + 20 * DAY - timedelta(hours=1)
+
+
+def test_what_happens_if_nobody_acts_is_true_on_the_last_day_and_in_a_pause() -> None:
+    state, told = approved(), []
+    for step in (
+        lambda: ring_through(state, state.opens(4)),
+        lambda: ring_through(state, state.opens(5)),
+        lambda: run.pause(state, "leader", None, state.opens(5)),
+        lambda: run.resume(state, "leader", state.opens(5)),
+        # Once there are days after it, it is a day like all others.
+        lambda: run.extend(state, "leader", 2, state.opens(5)),
+        lambda: ring_through(state, state.closes(7)),
+    ):
+        step()
+        told.append(state.if_nothing_happens)
+    assert told == [
+        IfNothing.DAY_CLOSES,
+        IfNothing.LAST_DAY_CLOSES,
+        IfNothing.STAYS_PAUSED,
+        IfNothing.LAST_DAY_CLOSES,
+        IfNothing.DAY_CLOSES,
+        IfNothing.SETTLES,
+    ]
 
 
 def test_whoever_leads_it_does_not_decide() -> None:
