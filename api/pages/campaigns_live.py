@@ -52,7 +52,7 @@ async def _pulse(parts: Parts, credentials: Credentials, campaign_id: str) -> Pu
     def read(conn: Connection) -> Pulse | None:
         actor = parts.gate.actor(conn, credentials)
         row = campaigns.get(conn, campaign_id)
-        if actor is None or row is None or not may_see(row, actor):
+        if actor is None or row is None or not may_see(conn, row, actor):
             return None
         at, pulse = kept.get(campaign_id, (0.0, ()))
         if monotonic() - at < LOOK_SECONDS / 2:

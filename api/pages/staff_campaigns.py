@@ -27,7 +27,7 @@ from api.services import amnesties, campaign_desk, campaign_views
 from contracts.base import campaign_process_id
 from db.repositories import campaign_stories, campaigns, pool
 from domain.campaigns.invitations import PlanWarning, warning_text_id
-from domain.campaigns.terms import REVIEW_REASONS, ReasonCode, Refusal, ReviewDecision, Status
+from domain.campaigns.terms import ENDED, REVIEW_REASONS, ReasonCode, Refusal, ReviewDecision, Status
 from domain.ids import new_id
 from locales import translate
 from settings import Settings
@@ -41,8 +41,10 @@ _TABS: Final = (
     Status.RUNNING,
     Status.PAUSED,
     Status.SETTLED,
+    Status.CANCELLED,
+    Status.REJECTED,
 )
-_COUNTED: Final = _TABS[:-1]
+_COUNTED: Final = tuple(status for status in _TABS if status not in ENDED)
 
 
 @router.get("")

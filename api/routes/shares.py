@@ -184,7 +184,7 @@ async def shared_notes(
     """Return the featured notes of a campaign as everybody sees them at their addresses, newest first."""
 
     def read(conn: Connection) -> Page[SharedNoteOut]:
-        if not may_see(existing(conn, campaign_id), actor):
+        if not may_see(conn, existing(conn, campaign_id), actor):
             raise Problem("not_found")
         return featured.shown_of(conn, campaign_id, paging, parts.settings.public_url)
 

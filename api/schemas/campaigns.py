@@ -12,11 +12,13 @@ from api.schemas.invitation_growth import GrowthOut
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.terms import (
     IfNothing,
+    Joining,
     ReasonCode,
     ReviewDecision,
     Status,
     WaitingOn,
     gives_places,
+    joining,
 )
 from domain.dates import Day
 
@@ -136,6 +138,17 @@ class CampaignOut(CampaignSummary):
     def gives_places(self) -> bool:
         """Whether a place that is free is still given away."""
         return gives_places(self.status, self.day, self.plan.last_joining_day)
+
+    @property
+    def joining(self) -> Joining:
+        """What who wants to take part can do now."""
+        return joining(
+            self.status,
+            self.day,
+            self.plan.last_joining_day,
+            places_left=self.members < self.capacity,
+            waiting_list=self.plan.waiting_list,
+        )
 
 
 class DayOut(BaseModel):

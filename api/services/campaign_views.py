@@ -12,7 +12,7 @@ from api.services.campaigns import MANAGERS, existing
 from api.services.reminder_hours import reminder_hours
 from api.services.vetting import process_now
 from contracts.campaigns import CampaignView
-from db.repositories import campaign_figures
+from db.repositories import campaign_figures, enrolments
 from db.repositories.check_in_records import shifts_of
 from domain.campaigns.calendar import date_of, local_day
 from domain.campaigns.invitations import warnings
@@ -89,15 +89,20 @@ def dates_of(row: Row[Any]) -> dict[str, date | None]:
     }
 
 
-def may_see(row: Row[Any], actor: Actor) -> bool:
-    """Tell whether ``actor`` may read a campaign: its leader and staff always, others once it is approved."""
-    return row.leader_id == actor.person_id or actor.has(*MANAGERS) or row.status in PUBLIC
+def may_see(conn: Connection, row: Row[Any], actor: Actor) -> bool:
+    """Tell whether ``actor`` may read a campaign: its leader and staff always, others once it is approved.
+
+    One that was cancelled stays open to those who had a place in it: what they did and were paid is there.
+    """
+    if row.leader_id == actor.person_id or actor.has(*MANAGERS) or row.status in PUBLIC:
+        return True
+    return row.status == Status.CANCELLED and enrolments.get(conn, row.id, actor.person_id) is not None
 
 
 def whole(conn: Connection, campaign_id: str, actor: Actor) -> CampaignOut | None:
     """Read a campaign as ``actor`` may see it, None if that is not at all. Raises ``Problem``."""
     row = existing(conn, campaign_id)
-    if not may_see(row, actor):
+    if not may_see(conn, row, actor):
         return None
     plan = CampaignPlan.model_validate(row.plan)
     own = row.leader_id == actor.person_id

@@ -203,7 +203,7 @@ def board(
     The cursor carries the own place along, so that only the first page counts it. Raises ``Problem``.
     """
     row = existing(conn, campaign_id)
-    if not may_see(row, actor):
+    if not may_see(conn, row, actor):
         raise Problem("not_found")
     begin = _position(by, after)
     lines = leaderboards.page(conn, campaign_id, row.leader_id, by, begin, fetch)

@@ -10,7 +10,7 @@ from db.repositories import my_campaigns
 from db.repositories.check_in_records import rules_of
 from domain.campaigns.members import Place
 from domain.campaigns.streaks import alive
-from domain.campaigns.terms import Status
+from domain.campaigns.terms import Status, gives_places
 
 MOST: Final = 12
 """More at once than anybody keeps up with."""
@@ -18,8 +18,15 @@ MOST: Final = 12
 
 def mine(conn: Connection, person_id: str) -> MyCampaignsOut:
     """Return the campaigns that are not over, what is to be done first in front."""
-    found = [_told(conn, row) for row in my_campaigns.under_way(conn, person_id, MOST)]
+    rows = my_campaigns.under_way(conn, person_id, MOST)
+    found = [_told(conn, row) for row in rows if not _waits_in_vain(conn, row)]
     return MyCampaignsOut(items=sorted(found, key=lambda one: one.next_step is not NextStep.CHECK_IN))
+
+
+def _waits_in_vain(conn: Connection, row: Any) -> bool:
+    """Tell whether a member is still in line where no place is given away any more; a letter said so."""
+    last_day = rules_of(conn, row).plan.last_joining_day
+    return row.place == Place.WAITING and not gives_places(Status(row.status), row.day, last_day)
 
 
 def _told(conn: Connection, row: Any) -> MyCampaignOut:

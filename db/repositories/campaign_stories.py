@@ -1,6 +1,6 @@
 """The timeline of a campaign as its leader and staff read it: with names, and the text behind each note."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, select
 
@@ -8,7 +8,7 @@ from contracts.base import campaign_process_id
 from db.tables.people import notes, people
 from db.tables.vetting import timeline_entries
 
-_DAILY = ("day_opened", "day_closed", "last_day_over", "reminder_failed")
+DAILY: Final = ("day_opened", "day_closed", "last_day_over", "reminder_failed")
 
 
 def of(conn: Connection, campaign_id: str) -> list[Row[Any]]:
@@ -22,7 +22,7 @@ def of(conn: Connection, campaign_id: str) -> list[Row[Any]]:
         )
         .outerjoin(people, people.c.id == timeline_entries.c.actor_id)
         .outerjoin(notes, and_(notes.c.id == timeline_entries.c.note_id, notes.c.process_id == process))
-        .where(timeline_entries.c.process_id == process, timeline_entries.c.code.not_in(_DAILY))
+        .where(timeline_entries.c.process_id == process, timeline_entries.c.code.not_in(DAILY))
         .order_by(timeline_entries.c.seq.desc())
     )
     return list(conn.execute(lines))

@@ -21,7 +21,7 @@ from db.tables.people import people
 from domain.campaigns.calendar import day_closes
 from domain.campaigns.members import Place, shard_of
 from domain.campaigns.plan import CampaignPlan, Enrolment
-from domain.campaigns.terms import OPEN_STATUSES, Status, gives_places
+from domain.campaigns.terms import OPEN_STATUSES, Joining, Status, gives_places, joining
 from domain.mail import MailTemplate
 from domain.people import PersonStatus
 
@@ -55,6 +55,7 @@ class Newcomer:
 
 
 _SEEN = OPEN_STATUSES | {Status.SETTLING, Status.SETTLED}
+_TAKES_IN = (Joining.OPEN, Joining.LINE, Joining.FULL)
 _LEAVABLE = (Status.ENROLLING, Status.RUNNING, Status.PAUSED)
 
 
@@ -94,7 +95,14 @@ def _locked(conn: Connection, campaign_id: str) -> Row[Any] | None:
 def _refusal(
     conn: Connection, row: Any, plan: CampaignPlan, known: Any, given: Newcomer, now: datetime
 ) -> Entry | None:
-    if row.status == Status.PAUSED or not _gives_places(row, plan):
+    now_joining = joining(
+        Status(row.status),
+        row.day,
+        plan.last_joining_day,
+        places_left=row.seats_taken < plan.capacity,
+        waiting_list=plan.waiting_list,
+    )
+    if now_joining not in _TAKES_IN:
         return Entry.CLOSED
     person = conn.execute(
         select(people.c.status, people.c.good_standing).where(people.c.id == given.person_id)

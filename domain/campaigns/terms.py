@@ -90,6 +90,31 @@ OPEN_STATUSES = frozenset({Status.SCHEDULED, Status.ENROLLING, Status.RUNNING, S
 ENDED = frozenset({Status.SETTLED, Status.REJECTED, Status.CANCELLED})
 
 
+class Joining(StrEnum):
+    """What who wants to take part can do now."""
+
+    OPEN = "open"
+    LINE = "line"
+    FULL = "full"
+    PAUSED = "paused"
+    SCHEDULED = "scheduled"
+    LATE = "late"
+    OVER = "over"
+
+
+def joining(status: Status, day: int, last_day: int, *, places_left: bool, waiting_list: bool) -> Joining:
+    """Tell what somebody meets who wants to join on ``day``; ``last_day``: the last to join on."""
+    if status is Status.SCHEDULED:
+        return Joining.SCHEDULED
+    if not gives_places(status, day, last_day):
+        return Joining.LATE if status in OPEN_STATUSES else Joining.OVER
+    if status is Status.PAUSED:
+        return Joining.PAUSED
+    if places_left:
+        return Joining.OPEN
+    return Joining.LINE if waiting_list else Joining.FULL
+
+
 def gives_places(status: Status, day: int, last_day: int) -> bool:
     """Tell whether a place that is free on ``day`` is given away: up to ``last_day``, the last to join on."""
     under_way = status in (Status.RUNNING, Status.PAUSED)

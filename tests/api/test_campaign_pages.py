@@ -15,11 +15,12 @@ from sqlalchemy import insert, select, update
 from temporalio.client import Client
 
 from api.services.campaign_reports import cell
-from contracts.base import CAMPAIGN_QUEUE, task_queue
+from contracts.base import CAMPAIGN_QUEUE, campaign_process_id, task_queue
 from db.repositories import points
 from db.tables.campaigns import campaign_days, campaign_reports, check_ins
 from db.tables.campaigns import campaigns as table
 from db.tables.people import people
+from db.tables.vetting import timeline_entries
 from domain.campaigns.calendar import Shift, day_opens
 from domain.campaigns.reports import Against, Paid, Report, ReportDay
 from domain.campaigns.terms import Status
@@ -97,6 +98,44 @@ async def test_a_campaign_in_every_state(api: Api, status: Status) -> None:
     assert (en(f"page.campaign.status.{status.value}") in text) is not hidden
 
 
+async def test_a_campaign_cut_short_stays_open_to_those_who_took_part(api: Api) -> None:
+    leader, ann = [await window(api, name, *roles) for name, *roles in (("lea", Role.LEADER), ("ann",))]
+    manager, _ = await window(api, "max", Role.CAMPAIGN_MANAGER)
+    stranger, _ = await window(api, "bob")
+    campaign = await Campaign.at(api.db, leader=leader[1].id)
+    await campaign.enrol(ann[1].id)
+    await campaign.go(2)
+    path = f"/campaigns/{campaign.id}"
+    await send(ann[0], f"{path}/check-ins", note=NOTE)
+    await campaign.go(2, Status.CANCELLED)
+    await _noted(api, campaign, "campaign_cancelled", "campaign_cancelled_settled")
+    for client, own in ((leader[0], f"/studio{path}"), (manager, f"/staff{path}")):
+        assert en("page.story.campaign_cancelled_settled") in await look(client, own)
+    assert en("page.campaign.cannot_join.over") in await look(leader[0], path)
+    assert en("page.campaign.status.cancelled") in await look(ann[0], path)
+    assert en("page.own.cancelled") in await look(ann[0], f"{path}/me")
+    await look(ann[0], f"{path}/leaderboard")
+    for place in ("", "/leaderboard"):
+        await look(stranger, path + place, 404)
+    assert en("page.campaign.status.cancelled") in await look(manager, "/staff/campaigns")
+    assert campaign.id in await look(manager, "/staff/campaigns?status=cancelled")
+
+
+async def test_who_had_a_place_in_what_was_called_off_before_its_first_day(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db)
+    await campaign.enrol(user.id)
+    await campaign.go(0, Status.CANCELLED)
+    assert en("page.own.called_off") in await look(ann, f"/campaigns/{campaign.id}/me")
+
+
+async def _noted(api: Api, campaign: Campaign, *codes: str) -> None:
+    line = {"process_id": campaign_process_id(campaign.id), "detail": {}}
+    at = dict.fromkeys(("at", "recorded_at"), datetime.now(UTC))
+    lines = [line | at | {"seq": seq, "code": code} for seq, code in enumerate(codes, 1)]
+    await api.execute(insert(timeline_entries).values(lines))
+
+
 async def test_enrolling_checking_in_and_leaving(api: Api) -> None:
     campaign = await Campaign.at(api.db, capacity=1)
     path = f"/campaigns/{campaign.id}"
@@ -170,6 +209,40 @@ async def test_who_comes_too_late_or_uninvited_is_told(api: Api) -> None:
     assert 'name="invite_code"' in await look(ann, f"/campaigns/{invited.id}")
     refused = await send(ann, f"/campaigns/{invited.id}/enrolments", 403, invite_code="guessed")
     assert 'role="alert"' in refused.text
+
+
+async def test_nobody_is_offered_a_place_that_cannot_be_had(api: Api) -> None:
+    ann, _ = await window(api, "ann")
+    full = await Campaign.at(api.db, capacity=1, waiting_list=False)
+    line = await Campaign.at(api.db, capacity=1)
+    for campaign in (full, line):
+        await campaign.enrol((await api.user("eve")).id)
+    paused = await Campaign.at(api.db, day=2, status=Status.PAUSED)
+    for campaign, told in ((full, "full"), (paused, "paused")):
+        text = await look(ann, f"/campaigns/{campaign.id}")
+        assert en(f"page.campaign.cannot_join.{told}") in text
+        assert "/enrolments" not in text
+        await send(ann, f"/campaigns/{campaign.id}/enrolments", 409)
+    assert en("page.campaign.get_in_line") in await look(ann, f"/campaigns/{line.id}")
+
+
+async def test_who_waits_is_told_how_it_stands_with_the_line(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, capacity=1)
+    await campaign.enrol((await api.user("eve")).id)
+    await campaign.enrol(user.id)
+    path, waits = f"/campaigns/{campaign.id}", en("page.campaign.place.waiting", number=1)
+    await campaign.go(1)
+    for page in (path, f"{path}/me"):
+        assert en("page.campaign.waiting_paused") not in await look(ann, page)
+    await campaign.go(1, Status.PAUSED)
+    assert waits in await look(ann, path)
+    for page in (path, f"{path}/me"):
+        assert en("page.campaign.waiting_paused") in await look(ann, page)
+    await campaign.go(20)
+    assert waits not in await look(ann, path)
+    for page in (path, f"{path}/me"):
+        assert en("page.campaign.waiting_over") in await look(ann, page)
 
 
 @pytest.fixture

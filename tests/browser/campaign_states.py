@@ -78,7 +78,7 @@ class States:
     ids: dict[str, str] = field(default_factory=dict)
 
     async def with_days(self) -> "States":
-        """Add what a member meets: to come, to join, in line, resting, paused, every proof, settling."""
+        """Add what a member meets: to come, open, in line, resting, paused, proofs, settling, cut short."""
         leader, member = [await person_of(self.db, case.key) for case in (self.leader, self.member)]
         await self._row("scheduled", leader, Status.SCHEDULED)
         await self._row("enrolling", leader, Status.ENROLLING)
@@ -91,6 +91,7 @@ class States:
             ("paused", Status.PAUSED, 5, {}),
             ("proofs", Status.RUNNING, 3, {"requirement": PROOFS}),
             ("settling", Status.SETTLING, 31, {}),
+            ("cut_short", Status.CANCELLED, 4, {}),
         ):
             campaign = await self._row(name, leader, Status.ENROLLING, **more)
             await campaign.enrol(member)

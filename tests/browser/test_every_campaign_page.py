@@ -11,7 +11,7 @@ from tests.browser.looks import both_languages, look_over
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-DESK = ("in_review", "scheduled", "running", "settled")
+DESK = ("in_review", "scheduled", "running", "settled", "cancelled")
 
 
 @pytest.mark.parametrize(("locale", "scheme"), [("zh-CN", "dark"), ("en", "light")], ids=["zh", "en"])
@@ -49,7 +49,8 @@ async def test_states_as_members_meet_them(open_window: Window, new_states: NewS
     states = await (await new_states()).with_days()
     outside = [f"/campaigns/{states.ids[name]}" for name in ("scheduled", "enrolling")]
     inside = [
-        f"/campaigns/{states.ids[name]}" for name in ("in_line", "resting", "paused", "proofs", "settling")
+        f"/campaigns/{states.ids[name]}"
+        for name in ("in_line", "resting", "paused", "proofs", "settling", "cut_short")
     ]
     async with open_window() as guest:
         await guest.be(states.member.key)
@@ -78,7 +79,7 @@ async def test_the_end_in_the_studio(open_window: Window, database: Database) ->
 async def test_states_in_the_studio(open_window: Window, new_states: NewStates) -> None:
     states = await (await (await new_states()).with_days()).decided()
     rehearsal = await states.rehearsed("sent_back")
-    names = ("sent_back", "rejected", "cancelled", "scheduled", "paused", "settling")
+    names = ("sent_back", "rejected", "cancelled", "scheduled", "paused", "settling", "cut_short")
     async with open_window() as guest:
         await guest.be(states.leader.key)
         paths = [f"/studio/campaigns/{states.ids[name]}" for name in names]
