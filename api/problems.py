@@ -87,6 +87,7 @@ STATUS_OF: dict[str, int] = {
     "enrolment_closed": 409,
     "campaign_full": 409,
     "invitations_off": 409,
+    "joining_over": 409,
     "invitation_address_used": 409,
     "invitation_decided": 409,
     "campaign_settling": 409,

@@ -20,9 +20,11 @@ from api.schemas.campaigns import CampaignOut
 from api.schemas.invitations import InvitationIn, InvitationOut, InvitationsOut
 from api.security.gate import Actor
 from api.services import invitations
+from api.services.campaigns import existing
+from api.services.invitation_mails import good_until
 from domain.campaigns.invitations import Channel, InvitationStatus
 from domain.campaigns.plan import InvitationMode
-from domain.campaigns.terms import OPEN_STATUSES
+from domain.campaigns.terms import OPEN_STATUSES, keeps_joining
 
 router = APIRouter(prefix="/campaigns/{campaign_id}/invitations")
 
@@ -31,12 +33,12 @@ _PERSONAL = (Channel.LINK, Channel.QR)
 
 def _read(
     conn: Connection, campaign_id: str, actor: Actor, base: str, paging: Paging
-) -> tuple[CampaignOut, InvitationsOut]:
-    now = datetime.now(UTC)
-    return (
-        seen_by(conn, campaign_id, actor),
-        invitations.mine(conn, campaign_id, actor.person_id, base, paging, now),
-    )
+) -> tuple[CampaignOut, InvitationsOut, datetime | None]:
+    campaign = seen_by(conn, campaign_id, actor)
+    made = invitations.mine(conn, campaign_id, actor.person_id, base, paging, datetime.now(UTC))
+    link = _usable(made).get(Channel.LINK.value)
+    until = good_until(conn, existing(conn, campaign_id), link.expires_at) if link else None
+    return campaign, made, until
 
 
 def _usable(made: InvitationsOut) -> dict[str, InvitationOut]:
@@ -58,7 +60,7 @@ async def _page(
     status: int = 200,
 ) -> Response:
     base = parts.settings.public_url
-    campaign, made = await parts.db.read(lambda conn: _read(conn, campaign_id, actor, base, paging))
+    campaign, made, good = await parts.db.read(lambda conn: _read(conn, campaign_id, actor, base, paging))
     return page(
         request,
         "invitations/mine",
@@ -70,6 +72,8 @@ async def _page(
         usable=_usable(made),
         mailed=[one for one in made.invitations if one.channel is Channel.EMAIL],
         open=campaign.status in OPEN_STATUSES and campaign.plan.invitations.mode is not InvitationMode.OFF,
+        joining=keeps_joining(campaign.status, campaign.day, campaign.plan.last_joining_day),
+        good_until=good,
         leads=campaign.leader.id == actor.person_id,
         form=form or Form(),
     )

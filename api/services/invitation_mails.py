@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -19,10 +19,10 @@ from domain.campaigns.invitation_mails import (
     delivery_of,
     status_before_joining,
 )
-from domain.campaigns.invitations import Channel, InvitationStatus
+from domain.campaigns.invitations import Channel, InvitationStatus, expires_at
 from domain.campaigns.members import Place
 from domain.campaigns.plan import CampaignPlan, InvitationMode, InvitationPlan
-from domain.campaigns.terms import OPEN_STATUSES, Status
+from domain.campaigns.terms import OPEN_STATUSES, Status, keeps_joining
 from domain.mail import MailStatus
 from domain.people import address_hash
 from locales import translate
@@ -32,9 +32,19 @@ from locales import translate
 class OpenCampaign:
     """A campaign to which somebody may invite."""
 
-    title: str
-    day: int
+    row: Row[Any]
     plan: InvitationPlan
+
+
+def good_until(conn: Connection, campaign: Any, expires_at: datetime) -> datetime:
+    """Return until when an invitation is of use: until it expires, or joining ends, which may be before.
+
+    The latter as the campaign dates its days, which is ahead of the clock where time was skipped.
+    """
+    ends = enrolments.joining_ends(conn, campaign)
+    if ends is None or ends - timedelta(seconds=campaign.clock_offset_seconds) >= expires_at:
+        return expires_at
+    return ends
 
 
 def campaign_to_invite_to(conn: Connection, campaign_id: str, person_id: str) -> OpenCampaign:
@@ -45,13 +55,15 @@ def campaign_to_invite_to(conn: Connection, campaign_id: str, person_id: str) ->
     row = campaigns.get(conn, campaign_id)
     if row is None or Status(row.status) not in OPEN_STATUSES:
         raise Problem("not_found")
-    plan = CampaignPlan.model_validate(row.plan).invitations
-    if plan.mode is InvitationMode.OFF:
+    plan = CampaignPlan.model_validate(row.plan)
+    if plan.invitations.mode is InvitationMode.OFF:
         raise Problem("invitations_off")
     entry: Any = enrolments.get(conn, campaign_id, person_id)
     if person_id != row.leader_id and (entry is None or entry.status != Place.ACTIVE.value):
         raise Problem("not_enrolled")
-    return OpenCampaign(row.title, row.day, plan)
+    if not keeps_joining(Status(row.status), row.day, plan.last_joining_day):
+        raise Problem("joining_over")
+    return OpenCampaign(row, plan.invitations)
 
 
 def invite(
@@ -82,14 +94,16 @@ def invite(
             raise Problem("invitation_address_used")
         return out(earlier, base, now)
     _within_limits(conn, campaign_id, person_id, policy, now)
+    expires = expires_at(now, campaign.plan.valid_days)
     wanted = ToInvite(
         campaign_id,
-        campaign.title,
+        campaign.row.title,
         inviter,
         email,
         translate(inviter.locale, "mail.invited_reader"),
-        campaign.plan.valid_days,
-        campaign.day,
+        expires,
+        good_until(conn, campaign.row, expires),
+        campaign.row.day,
         check_in_id,
     )
     return out(invitation_mails.make(conn, wanted, policy.mails_to_address_a_week, now), base, now)

@@ -207,18 +207,23 @@ def _tell(
             "starts_at": row.starts_at.isoformat() if row.starts_at else None,
             "begun": row.day >= 1,
             "place": place.value,
-            **({"places_until": _places_until(conn, row)} if place is Place.WAITING else {}),
+            **({"places_until": _iso(joining_ends(conn, row))} if place is Place.WAITING else {}),
         },
     )
     mail.queue(conn, [request], now)
 
 
-def _places_until(conn: Connection, row: Any) -> str | None:
-    """Return until when (ISO, UTC) a place that comes free is given away, as the days lie now."""
+def _iso(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None
+
+
+def joining_ends(conn: Connection, row: Any) -> datetime | None:
+    """Return until when (UTC, the campaign's own time) places are given away, as the days lie now."""
     plan = rules_of(conn, row).plan
     if plan.last_joining_day < 1:
-        return row.starts_at.isoformat() if row.starts_at else None
-    return day_closes(plan, plan.last_joining_day, shifts_of(conn, row.id)).isoformat()
+        starts_at: datetime | None = row.starts_at
+        return starts_at
+    return day_closes(plan, plan.last_joining_day, shifts_of(conn, row.id))
 
 
 def leave(conn: Connection, campaign_id: str, person_id: str, now: datetime) -> Entry:

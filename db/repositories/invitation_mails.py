@@ -13,32 +13,37 @@ from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select,
 
 from db.repositories.invitation_codes import CODE_BYTES
 from db.statements import insert_ignore
-from db.tables.campaigns import campaigns
+from db.tables.campaigns import campaigns, enrolments
 from db.tables.invitation_mails import invitation_mails, invitation_refusals
 from db.tables.invitations import invitation_joins, invitations
 from db.tables.mail import mails, suppressions
 from db.tables.people import people
-from domain.campaigns.invitations import Channel, expires_at
-from domain.campaigns.terms import OPEN_STATUSES
+from domain.campaigns.invitations import Channel
+from domain.campaigns.members import Place
+from domain.campaigns.plan import CampaignPlan
+from domain.campaigns.terms import Status, keeps_joining
 from domain.ids import new_id
 from domain.mail import MailStatus, MailTemplate
 from domain.people import Person, PersonStatus, address_hash, normalise_email
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
-_OPEN = [status.value for status in OPEN_STATUSES]
 _HELD_BACK = (MailStatus.QUEUED.value, MailStatus.UNKNOWN.value)
 
 
 class ToInvite(NamedTuple):
-    """Whom somebody invites to what; ``greeting`` is what an unknown reader is called."""
+    """Whom somebody invites to what; ``greeting`` is what an unknown reader is called.
+
+    ``good_until`` is what the letter names: before ``expires_at`` where joining ends before.
+    """
 
     campaign_id: str
     title: str
     inviter: Person
     email: str
     greeting: str
-    valid_days: int
+    expires_at: datetime
+    good_until: datetime
     day: int = 0
     check_in_id: str | None = None
 
@@ -89,7 +94,7 @@ def make(conn: Connection, given: ToInvite, at_most_a_week: int, now: datetime) 
         "day": given.day,
         "code": secrets.token_urlsafe(CODE_BYTES),
         "created_at": now,
-        "expires_at": expires_at(now, given.valid_days),
+        "expires_at": given.expires_at,
     }
     conn.execute(insert(invitations), row)
     mailed = {
@@ -138,7 +143,7 @@ def _queue(
             "title": given.title,
             "inviter_id": given.inviter.id,
             "code": row["code"],
-            "expires_at": row["expires_at"].isoformat(),
+            "expires_at": given.good_until.isoformat(),
             "known": known is not None,
             "address_hash": hashed,
         },
@@ -316,14 +321,19 @@ def forget_old(conn: Connection, before: datetime, now: datetime, limit: int = 5
 def barred(conn: Connection, mail_ids: Collection[str], now: datetime) -> set[str]:
     """Return which mails of invitations must not leave any more: asked again at every claim.
 
-    The invitation is over, its campaign takes nobody in, its inviter is away, or its reader has refused
-    such mail or is unreachable.
+    The invitation is over, its campaign takes nobody in any more, its inviter is away, or its reader takes
+    part already, has refused such mail or is unreachable. Which of them, the inviter is not told.
     """
     if not mail_ids:
         return set()
     refused = exists().where(invitation_refusals.c.address_hash == invitation_mails.c.address_hash)
+    takes_part = exists().where(
+        enrolments.c.campaign_id == invitations.c.campaign_id,
+        enrolments.c.person_id == mails.c.person_id,
+        enrolments.c.status.in_((Place.ACTIVE.value, Place.WAITING.value)),
+    )
     good = (
-        select(mails.c.id, mails.c.to_email)
+        select(mails.c.id, mails.c.to_email, campaigns.c.status, campaigns.c.day, campaigns.c.plan)
         .join(invitation_mails, invitation_mails.c.mail_id == mails.c.id)
         .join(invitations, invitations.c.id == invitation_mails.c.invitation_id)
         .join(campaigns, campaigns.c.id == invitations.c.campaign_id)
@@ -332,12 +342,14 @@ def barred(conn: Connection, mail_ids: Collection[str], now: datetime) -> set[st
             mails.c.id.in_(sorted(mail_ids)),
             invitations.c.ended_at.is_(None),
             invitations.c.expires_at > now,
-            campaigns.c.status.in_(_OPEN),
             people.c.status == PersonStatus.ACTIVE.value,
             ~refused,
+            ~takes_part,
         )
     )
-    addresses = {row.id: normalise_email(row.to_email) for row in conn.execute(good)}
+    addresses = {
+        row.id: normalise_email(row.to_email) for row in conn.execute(good) if _can_still_be_joined(row)
+    }
     unreachable = set(
         conn.execute(
             select(suppressions.c.email_normalised).where(
@@ -346,3 +358,8 @@ def barred(conn: Connection, mail_ids: Collection[str], now: datetime) -> set[st
         ).scalars()
     )
     return {one for one in mail_ids if one not in addresses or addresses[one] in unreachable}
+
+
+def _can_still_be_joined(campaign: Any) -> bool:
+    last = CampaignPlan.model_validate(campaign.plan).last_joining_day
+    return keeps_joining(Status(campaign.status), campaign.day, last)

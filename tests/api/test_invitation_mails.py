@@ -179,12 +179,11 @@ async def test_nobody_finds_out_who_is_a_member(api: Api) -> None:
     known, unknown = shape(answers[1], addresses[1]), shape(answers[0], addresses[0])
     assert known == unknown
     assert {str(shape(answer, at)) for answer, at in zip(answers, addresses, strict=True)} == {str(unknown)}
-    stranger, known_one, taking_part = await send(api)
-    # Who takes part already is written to like any member. Who wants no list mail or is away is not, and
-    # looks like any mailbox that wants no invitation.
-    assert taking_part.person_id == inside.id
+    stranger, known_one = await send(api)
+    # Who takes part already, wants no list mail or is away is not written to, and looks like any mailbox
+    # that wants no invitation.
     told = [delivery for _, delivery in await state(ann, campaign)]
-    assert told == ["sent", "not_sent", "not_sent", "sent", "sent"]
+    assert told == ["not_sent", "not_sent", "not_sent", "sent", "sent"]
     assert (stranger.person_id, known_one.person_id) == (None, member.id)
     assert "You are a member already" in rendered(api, known_one).text
     assert "You are a member already" not in rendered(api, stranger).text
@@ -212,6 +211,43 @@ async def test_what_is_refused(api: Api) -> None:
     over = await Campaign.at(api.db, leader=ann.id, day=31, status=Status.SETTLED)
     problem(await ask(ann, over), 404, "not_found")
     assert await mailed(api) == []
+
+
+async def test_who_takes_part_by_the_time_of_the_mail_or_comes_too_late_is_not_written_to(api: Api) -> None:
+    ann, campaign = await led(api, capacity=1, waiting_list=True, late_enrolment_until_day=2)
+    users = [await api.user(name) for name in ("seated", "waiting", "gone")]
+    for user in users:
+        await invite(ann, campaign, await email_of(api, user))
+    await invite(ann, campaign)
+    for user in users:
+        assert (await enrol(user, campaign)).status_code == 201
+    assert (await users[2].http.delete(f"/campaigns/{campaign.id}/enrolments/me")).status_code == 204
+    assert [one.to_email for one in await send(api)] == [await email_of(api, users[2]), FRIEND]
+    await campaign.go(2)
+    await invite(ann, campaign, "late@friends.example")
+    await campaign.go(3)
+    assert await send(api) == []
+    problem(await ask(ann, campaign, "later@friends.example"), 409, "joining_over")
+    problem(await ann.post(f"/campaigns/{campaign.id}/invitations"), 409, "joining_over")
+
+
+async def email_of(api: Api, user: User) -> str:
+    [row] = await api.rows(select(people.c.email).where(people.c.id == user.id))
+    return str(row["email"])
+
+
+async def test_the_letter_names_the_last_day_to_join_where_that_is_earlier(api: Api) -> None:
+    ann, campaign = await led(api, late_enrolment_until_day=5)
+    made = await invite(ann, campaign)
+    [letter] = await send(api)
+    # March 2 is day 1; day 5 closes in the night after March 6.
+    assert "March 7, 2026" in rendered(api, letter).text
+    # The link itself stays good for whoever wants to read what it was.
+    assert datetime.fromisoformat(made["expires_at"]) > datetime.now(UTC) + timedelta(days=5)
+    other = await Campaign.at(api.db, leader=ann.id, starts_on="2036-03-03")
+    made = await invite(ann, other, "second@friends.example")
+    [letter] = await send(api)
+    assert datetime.fromisoformat(letter.data["expires_at"]) == datetime.fromisoformat(made["expires_at"])
 
 
 async def test_limits_of_a_day_of_a_campaign_and_of_a_mailbox(api: Api) -> None:

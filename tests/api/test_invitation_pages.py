@@ -23,6 +23,7 @@ from tests.support.campaigns import Campaign
 from tests.support.vetting_api import Api, running_api
 
 FRIEND = "new.friend@friends.example"
+STATES = ("not_yet", "paused", "full", "line", "over")
 
 
 @pytest.fixture
@@ -126,6 +127,78 @@ async def test_nobody_invites_to_what_is_over(api: Api) -> None:
     path = f"/campaigns/{campaign.id}/invitations"
     assert en("page.mine_invited.closed") in await look(ann, path)
     await send(ann, path, 404)
+
+
+async def test_nobody_invites_to_what_nobody_can_join_any_more(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2, late_enrolment_until_day=2)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    await send(ann, path)
+    [code, _] = [one["code"] for one in (await user.get(path)).json()["invitations"]]
+    await campaign.go(3)
+    text = await look(ann, path)
+    assert en("page.mine_invited.joining_over") in text
+    assert f'action="{path}"' not in text
+    assert f'action="{path}/mail"' not in text
+    refused = await send(ann, f"{path}/mail", 409, email=FRIEND)
+    assert en("problem.joining_over.detail") in refused.text
+    await send(ann, path, 409)
+    # What was passed on stays readable, and asks nobody for an address.
+    guest = await browser(api, SITE)
+    told = await look(guest, f"/i/{code}")
+    assert en("page.invitation.joining.over") in told
+    assert 'name="email"' not in told
+    bob, _ = await window(api, "bob")
+    told = await look(bob, f"/i/{code}")
+    assert en("page.invitation.joining.over") in told
+    assert f'action="/i/{code}"' not in told
+
+
+async def test_the_landing_says_whether_one_can_join_before_it_asks_for_an_address(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=1, leader=user.id, capacity=1, waiting_list=False)
+    lined = await Campaign.at(api.db, day=1, leader=user.id, capacity=1, waiting_list=True)
+    guest, (bob, _) = await browser(api, SITE), await window(api, "bob")
+    codes = {}
+    for one in (campaign, lined):
+        await send(ann, f"/campaigns/{one.id}/invitations")
+        made = (await user.get(f"/campaigns/{one.id}/invitations")).json()["invitations"]
+        codes[one.id] = made[0]["code"]
+
+    async def told(one: Campaign, told: str, asks: bool) -> None:
+        for reader, field in ((guest, 'name="email"'), (bob, f'action="/i/{codes[one.id]}"')):
+            text = await look(reader, f"/i/{codes[one.id]}")
+            assert (field in text) is asks
+            said = [en(f"page.invitation.joining.{state}") in text for state in STATES]
+            assert said == [state == told for state in STATES]
+
+    await told(campaign, "", asks=True)
+    await campaign.go(0, Status.SCHEDULED)
+    await told(campaign, "not_yet", asks=False)
+    await campaign.go(1, Status.PAUSED)
+    await told(campaign, "paused", asks=False)
+    await campaign.go(1)
+    for one in (campaign, lined):
+        await one.enrol((await api.user(f"first of {one.id}")).id)
+    await told(campaign, "full", asks=False)
+    await told(lined, "line", asks=True)
+    # Who has a place, or waits for one, reads that and not that there is none.
+    await send(bob, f"/i/{codes[lined.id]}")
+    text = await look(bob, f"/i/{codes[lined.id]}")
+    assert en("page.invitation.waiting") in text
+    assert en("page.invitation.joining.line") not in text
+
+
+async def test_an_invitation_is_good_until_the_last_day_to_join_on(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2, late_enrolment_until_day=5)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    await send(ann, path)
+    # March 2 is day 1, so day 5 is March 6, and closes in the night that follows.
+    told = unicodedata.normalize("NFKC", await look(ann, path))
+    assert re.findall("Valid until ([^<]*)<", told) == ["March 7, 2026"]
 
 
 async def test_the_invited_read_who_leads_and_from_when_until_when(api: Api) -> None:
