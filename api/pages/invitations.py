@@ -30,7 +30,6 @@ from db.repositories import enrolments as entries
 from db.repositories import invitation_codes, invitation_mails
 from domain.campaigns.invitations import Channel
 from domain.campaigns.plan import CampaignPlan
-from domain.campaigns.terms import Joining, Status, joining
 from domain.people import Role
 
 router = APIRouter(dependencies=[allow.anyone])
@@ -82,7 +81,7 @@ async def _page(
     form: Form | None = None,
     status: int = 200,
 ) -> Response:
-    place = None
+    place, plan = None, CampaignPlan.model_validate(found.plan)
     if actor is not None:
         place = await parts.db.read(lambda conn: entries.get(conn, found.campaign_id, actor.person_id))
     url, when = f"{parts.settings.public_url}/i/{found.code}", _when(reader_of(request, actor), found)
@@ -100,19 +99,8 @@ async def _page(
         description=description_of(found.summary) or when,
         place=place.status if place is not None else None,
         own=actor is not None and actor.person_id == found.inviter_id,
-        joining=_joining(found),
+        joining=enrolments.joining_of(found.campaign_status, found.campaign_day, found.seats_taken, plan),
         form=form,
-    )
-
-
-def _joining(found: Row[Any]) -> Joining:
-    plan = CampaignPlan.model_validate(found.plan)
-    return joining(
-        Status(found.campaign_status),
-        found.campaign_day,
-        plan.last_joining_day,
-        free=found.seats_taken < plan.capacity,
-        line=plan.waiting_list,
     )
 
 

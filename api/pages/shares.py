@@ -16,10 +16,12 @@ from api.pages.visitors import visitor
 from api.routes.shares import Code
 from api.security import allow
 from api.services import share_links
+from api.services.enrolments import joining_of
 from api.services.featured import Addresses
 from api.services.shared_notes import count_visit, found_note, passed_on
+from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.sharing import ShareChannel
-from domain.campaigns.terms import Status
+from domain.campaigns.terms import Joining
 from locales import translate
 
 router = APIRouter(dependencies=[allow.anyone])
@@ -29,6 +31,7 @@ _PREVIEW: Final = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 _drawings: Final = Drawings()
+_WELCOME: Final = (Joining.SCHEDULED, Joining.OPEN, Joining.LINE)
 
 
 @router.api_route("/s/{code}", methods=["GET", "HEAD"])
@@ -48,12 +51,19 @@ async def show(request: Request, parts: PartsDep, code: Code) -> Response:
         size=SIZE,
         author=note.author or words.t("page.share.unnamed"),
         description=description_of(note.note),
-        open=Status(note.status) in {Status.ENROLLING, Status.RUNNING, Status.SCHEDULED},
+        chance=_chance(note),
         channels=list(ShareChannel),
     )
     if counted:
         share_links.remember(request, response, reader, note.id)
     return response
+
+
+def _chance(note: Any) -> str:
+    """Return what the page says to who would like to take part, too."""
+    plan = CampaignPlan.model_validate(note.plan)
+    chance = joining_of(note.status, note.campaign_day, note.seats_taken, plan)
+    return "open" if chance in _WELCOME else chance.value
 
 
 @router.post("/s/{code}/shares", openapi_extra=exempt("counted once a person or visitor and channel"))

@@ -121,30 +121,6 @@ def gives_places(status: Status, day: int, last_day: int) -> bool:
     return status is Status.ENROLLING or (under_way and day <= last_day)
 
 
-class Joining(StrEnum):
-    """Whether one can join now, as whoever is invited has to know before giving an address."""
-
-    NOT_YET = "not_yet"
-    OPEN = "open"
-    LINE = "line"
-    FULL = "full"
-    PAUSED = "paused"
-    OVER = "over"
-
-
 def keeps_joining(status: Status, day: int, last_day: int) -> bool:
     """Tell whether one can join now or later on, so that it is worth inviting somebody."""
     return status is Status.SCHEDULED or gives_places(status, day, last_day)
-
-
-def joining(status: Status, day: int, last_day: int, *, free: bool, line: bool) -> Joining:
-    """Return what to tell who would join on ``day``; ``free``: a place is, ``line``: one can wait for one."""
-    if not keeps_joining(status, day, last_day):
-        return Joining.OVER
-    if status is Status.SCHEDULED:
-        return Joining.NOT_YET
-    if status is Status.PAUSED:
-        return Joining.PAUSED
-    if free:
-        return Joining.OPEN
-    return Joining.LINE if line else Joining.FULL

@@ -23,7 +23,7 @@ from tests.support.campaigns import Campaign
 from tests.support.vetting_api import Api, running_api
 
 FRIEND = "new.friend@friends.example"
-STATES = ("not_yet", "paused", "full", "line", "over")
+STATES = ("scheduled", "paused", "full", "line", "late")
 
 
 @pytest.fixture
@@ -147,11 +147,11 @@ async def test_nobody_invites_to_what_nobody_can_join_any_more(api: Api) -> None
     # What was passed on stays readable, and asks nobody for an address.
     guest = await browser(api, SITE)
     told = await look(guest, f"/i/{code}")
-    assert en("page.invitation.joining.over") in told
+    assert en("page.invitation.joining.late") in told
     assert 'name="email"' not in told
     bob, _ = await window(api, "bob")
     told = await look(bob, f"/i/{code}")
-    assert en("page.invitation.joining.over") in told
+    assert en("page.invitation.joining.late") in told
     assert f'action="/i/{code}"' not in told
 
 
@@ -175,7 +175,7 @@ async def test_the_landing_says_whether_one_can_join_before_it_asks_for_an_addre
 
     await told(campaign, "", asks=True)
     await campaign.go(0, Status.SCHEDULED)
-    await told(campaign, "not_yet", asks=False)
+    await told(campaign, "scheduled", asks=False)
     await campaign.go(1, Status.PAUSED)
     await told(campaign, "paused", asks=False)
     await campaign.go(1)

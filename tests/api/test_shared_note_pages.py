@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from api.pages.visits_plot import by_day, by_host
 from api.schemas.shares import VisitsOut
+from db.tables.campaigns import campaigns
 from db.tables.shares import featured_notes, share_visits
 from domain.campaigns.terms import Status
 from settings import Settings
@@ -53,6 +54,35 @@ async def test_pages_of_a_campaign_that_one_may_not_see_do_not_exist(api: Api) -
     bob = await api.user("bob")
     await case.campaign.go(0, Status.DRAFT)
     problem(await bob.get(f"/campaigns/{case.campaign.id}/shared-notes"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("day", "status", "taken", "said"),
+    [
+        (2, Status.RUNNING, 2, "open"),
+        (3, Status.RUNNING, 2, "late"),
+        (2, Status.PAUSED, 2, "paused"),
+        (2, Status.RUNNING, 500, "full"),
+        (31, Status.SETTLED, 2, "over"),
+    ],
+)
+async def test_strangers_are_asked_to_join_only_where_they_can(
+    api: Api, day: int, status: Status, taken: int, said: str
+) -> None:
+    case = await Case.begin(api)
+    code = await case.featured()
+    row = await case.campaign.row()
+    plan = row["plan"] | {"late_enrolment_until_day": 2, "waiting_list": False, "capacity": 500}
+    await api.execute(
+        update(campaigns)
+        .where(campaigns.c.id == case.campaign.id)
+        .values(plan=plan, seats_taken=taken, length_days=30)
+    )
+    await case.campaign.go(day, status)
+    async with case.browser() as browser:
+        text = (await browser.get(f"/s/{code}")).text
+    assert en(f"page.share.{said}", count=30) in text
+    assert (en("page.share.join") in text) is (said == "open")
 
 
 async def test_the_leader_sees_where_visits_came_from(api: Api) -> None:

@@ -13,17 +13,17 @@ DAYS = some.integers(0, 40)
 def test_who_can_join_is_offered_just_that(
     status: Status, day: int, last: int, free: bool, line: bool
 ) -> None:
-    told = joining(status, day, last, free=free, line=line)
+    told = joining(status, day, last, places_left=free, waiting_list=line)
     takes_in = gives_places(status, day, last) and status is not Status.PAUSED
     assert (told is Joining.OPEN) == (takes_in and free)
     assert (told is Joining.LINE) == (takes_in and not free and line)
     assert (told is Joining.FULL) == (takes_in and not free and not line)
-    assert (told is Joining.OVER) == (not keeps_joining(status, day, last))
+    assert (told in (Joining.LATE, Joining.OVER)) == (not keeps_joining(status, day, last))
 
 
 def test_a_pause_and_a_start_to_come_are_no_end() -> None:
-    assert joining(Status.SCHEDULED, 0, 5, free=True, line=False) is Joining.NOT_YET
-    assert joining(Status.PAUSED, 3, 5, free=True, line=False) is Joining.PAUSED
-    assert joining(Status.PAUSED, 6, 5, free=True, line=False) is Joining.OVER
-    assert joining(Status.RUNNING, 6, 5, free=True, line=True) is Joining.OVER
-    assert joining(Status.SETTLED, 0, 5, free=True, line=True) is Joining.OVER
+    assert joining(Status.SCHEDULED, 0, 5, places_left=True, waiting_list=False) is Joining.SCHEDULED
+    assert joining(Status.PAUSED, 3, 5, places_left=True, waiting_list=False) is Joining.PAUSED
+    assert joining(Status.PAUSED, 6, 5, places_left=True, waiting_list=False) is Joining.LATE
+    assert joining(Status.RUNNING, 6, 5, places_left=True, waiting_list=True) is Joining.LATE
+    assert joining(Status.SETTLED, 0, 5, places_left=True, waiting_list=True) is Joining.OVER
