@@ -11,12 +11,14 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.campaigns.calendar import rest_days
 from domain.campaigns.plan import Board, CampaignPlan, Enrolment, InvitationMode
 from domain.campaigns.rehearsal import Behaviour
 from domain.campaigns.reports import Paid
 from domain.campaigns.rewards import liability, prizes_paid
 
 DROPOUT_DAY = 3
+"""The day until which most who stop have stopped, counted in days that ask something."""
 _STAYED_TO_DROPOUT_DAY = 0.7
 _MANY_COMPLETE, _FEW_COMPLETE = 0.95, 0.25
 _LITTLE_USED = 0.5
@@ -32,8 +34,8 @@ class _Frozen(BaseModel):
 class ForecastDay(_Frozen):
     """One day: who takes part at its end, who checked in, how many mails it queued (by template).
 
-    ``earned`` are the points that check-ins have earned up to then, ``invited`` the friends who have come by
-    an invitation up to then; both as simulated.
+    ``earned`` are the points that check-ins of these members have earned up to then (who leaves is not paid),
+    ``invited`` the friends who have come by an invitation up to then; both as simulated.
     """
 
     day: int
@@ -194,10 +196,19 @@ def _completion(forecast: Forecast) -> _Found:
         yield Warn.FEW_COMPLETE, values
     elif forecast.completion > _MANY_COMPLETE and forecast.plan.rewards.completion:
         yield Warn.TOO_EASY, values
-    if len(forecast.days) > DROPOUT_DAY:
-        first, later = (_took_part(forecast.days[at]) for at in (0, DROPOUT_DAY - 1))
+    yield from _dropout(forecast)
+
+
+def _dropout(forecast: Forecast) -> _Found:
+    # On a day of rest hardly anybody checks in, and nobody has gone for that.
+    rest = rest_days(forecast.plan, len(forecast.days))
+    asking = [one for one in forecast.days if one.day not in rest]
+    if len(asking) > DROPOUT_DAY:
+        begin, then = asking[0], asking[DROPOUT_DAY - 1]
+        first, later = _took_part(begin), _took_part(then)
         if later < first * _STAYED_TO_DROPOUT_DAY:
-            yield Warn.EARLY_DROPOUT, {"day": DROPOUT_DAY, "first": first, "later": later}
+            values = {"begin": begin.day, "day": then.day, "first": first, "later": later}
+            yield Warn.EARLY_DROPOUT, values
 
 
 def _took_part(day: ForecastDay) -> float:

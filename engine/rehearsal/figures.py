@@ -48,18 +48,28 @@ class Figures:
         queued, before = members + others, self._mails_before
         self._mails_before = queued
         kept = next(one for one in campaign_figures.days(conn, self._campaign_id) if one.day == day)
-        own = check_ins.c.campaign_id == self._campaign_id
-        earned = conn.execute(select(func.coalesce(func.sum(check_ins.c.points), 0)).where(own)).scalar_one()
         return ForecastDay(
             day=day,
             on=date_of(self.cast.plan, day),
             members=kept.active,
             checked_in=kept.checked_in,
             made_up=0,
-            earned=int(earned),
+            earned=self._earned(conn),
             invited=sum(self._joins(conn).values()),
             mails=without_zeros(queued - before),
         )
+
+    def _earned(self, conn: Connection) -> int:
+        """Sum what check-ins earned those who take part; who has left is not paid."""
+        same = (enrolments.c.campaign_id == check_ins.c.campaign_id) & (
+            enrolments.c.person_id == check_ins.c.person_id
+        )
+        earned = (
+            select(func.coalesce(func.sum(check_ins.c.points), 0))
+            .join_from(check_ins, enrolments, same)
+            .where(check_ins.c.campaign_id == self._campaign_id, enrolments.c.status == Place.ACTIVE.value)
+        )
+        return int(conn.execute(earned).scalar_one())
 
     def _mails(self, conn: Connection) -> tuple[Counter[str], Counter[str]]:
         """Count mails by template: those to members, and those to leader and staff."""

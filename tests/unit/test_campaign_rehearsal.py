@@ -240,6 +240,16 @@ def test_what_the_forecast_points_at(changes: dict[str, Any], code: Warn) -> Non
     assert code not in codes(forecast())
 
 
+def test_days_of_rest_are_no_dropout() -> None:
+    """The plan begins on a Monday; only days that ask something are compared."""
+    tuesdays = PLAN.model_copy(update={"rest_weekdays": (0, 2)})
+    quiet = forecast(days=(10, 90, 10, 88, 80, 80)).model_copy(update={"plan": tuesdays})
+    assert Warn.EARLY_DROPOUT not in codes(quiet)
+    falling = forecast(days=(10, 90, 10, 88, 30, 30)).model_copy(update={"plan": tuesdays})
+    (found,) = [one for one in falling.findings if one.code is Warn.EARLY_DROPOUT]
+    assert found.values == {"begin": 2, "day": 5, "first": 0.9, "later": 0.3}
+
+
 def test_every_finding_has_its_text_and_every_mail_its_name() -> None:
     mails = [template.value for template in MailTemplate if template.value.startswith("campaign_")]
     for language in ("en", "zh-CN"):

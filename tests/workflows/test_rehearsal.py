@@ -88,7 +88,8 @@ def check(forecast: Forecast) -> None:
     assert [day.day for day in forecast.days] == [1, 2]
     assert forecast.liability == liability(plan) == outcome.paid.reserved
     assert 0 < outcome.paid.total <= forecast.liability
-    # Who has left is not paid.
+    # Who has left is not paid, and their points are not counted among those earned.
+    assert forecast.days[-1].earned == outcome.paid.check_in + outcome.paid.streak
     assert 0 < outcome.paid.check_in <= 2 * outcome.check_ins
     assert outcome.paid.completion == 10 * outcome.completed
     assert outcome.check_ins == sum(day.checked_in + day.made_up for day in forecast.days)
