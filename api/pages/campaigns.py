@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.dependencies import ObjectId, PartsDep
 from api.idempotency import exempt
-from api.pages.campaigns_plots import plot
+from api.pages.campaigns_plots import plot, resting
 from api.pages.forms import Form, checked, seen, told, typed
 from api.pages.rendering import page, reader_of
 from api.pages.visitors import visitor
@@ -77,6 +77,7 @@ async def listed(request: Request, parts: PartsDep, paging: PagingDep) -> Respon
 class _Shown:
     campaign: CampaignOut
     numbers: MetricsOut
+    rest: frozenset[int]
     place: EnrolmentOut | None
 
 
@@ -93,6 +94,7 @@ def _read(conn: Connection, campaign_id: str, actor: Actor) -> _Shown:
     return _Shown(
         seen_by(conn, campaign_id, actor),
         campaign_views.metrics(conn, campaign_id),
+        resting(conn, campaign_id),
         enrolments.own(conn, campaign_id, actor.person_id) if place is not None else None,
     )
 
@@ -119,7 +121,7 @@ async def _page(
         c=shown.campaign,
         numbers=shown.numbers,
         place=shown.place,
-        plot=plot(shown.numbers.days),
+        plot=plot(shown.numbers.days, shown.rest),
         days=shown.numbers.days,
         hours=shown.campaign.reminder_hours,
         form=form,

@@ -7,6 +7,8 @@ from typing import Final
 
 from api.pages import campaigns_plots
 from api.schemas.rehearsals import ForecastOut
+from domain.campaigns.calendar import rest_days
+from domain.campaigns.plan import CampaignPlan
 
 WIDTH: Final = 560
 HEIGHT: Final = 160
@@ -20,6 +22,7 @@ class Attendance:
     on: date
     active: int
     checked_in: int
+    made_up: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,12 @@ class Row:
 
 def attendance(forecast: ForecastOut) -> list[Attendance]:
     """Return the days as the plot of who took part shows them."""
-    return [Attendance(one.day, one.on, one.members, one.checked_in) for one in forecast.days]
+    return [Attendance(one.day, one.on, one.members, one.checked_in, one.made_up) for one in forecast.days]
 
 
-def participation(forecast: ForecastOut) -> campaigns_plots.Plot | None:
-    """Return the bars of who took part, day by day."""
-    return campaigns_plots.plot(attendance(forecast))
+def participation(forecast: ForecastOut, plan: CampaignPlan) -> campaigns_plots.Plot | None:
+    """Return the bars of who took part in the rehearsal of ``plan``, day by day."""
+    return campaigns_plots.plot(attendance(forecast), rest_days(plan, len(forecast.days)))
 
 
 def points(forecast: ForecastOut) -> Lines:

@@ -128,7 +128,7 @@ async def _show(
         one=found,
         f=forecast,
         active=found.status in ACTIVE,
-        plot=rehearsal_plots.participation(forecast) if forecast else None,
+        plot=rehearsal_plots.participation(forecast, found.plan) if forecast else None,
         days=rehearsal_plots.attendance(forecast) if forecast else [],
         points=rehearsal_plots.points(forecast) if forecast else None,
         growth=rehearsal_plots.growth(forecast) if forecast else None,

@@ -14,7 +14,7 @@ from api.idempotency import exempt
 from api.pages import studio_plan
 from api.pages.applications import once_of
 from api.pages.campaigns import seen_by
-from api.pages.campaigns_plots import plot
+from api.pages.campaigns_plots import plot, resting
 from api.pages.campaigns_steering import service_of, steered
 from api.pages.forms import Form, checked, seen, told, typed
 from api.pages.invitations_plot import plot as funnel_plot
@@ -121,9 +121,14 @@ async def _show(
 ) -> Response:
     def read(conn: Connection) -> Any:
         found = seen_by(conn, campaign_id, actor)
-        return found, campaign_views.metrics(conn, campaign_id), campaign_stories.of(conn, campaign_id)
+        return (
+            found,
+            campaign_views.metrics(conn, campaign_id),
+            resting(conn, campaign_id),
+            campaign_stories.of(conn, campaign_id),
+        )
 
-    campaign, numbers, story = await parts.db.read(read)
+    campaign, numbers, rest, story = await parts.db.read(read)
     if campaign.editable:
         form = form if form.failed else Form(studio_plan.values_of(campaign))
         return _editor(request, actor, campaign, form, campaign.plan, story, status)
@@ -137,7 +142,7 @@ async def _show(
         c=campaign,
         numbers=numbers,
         days=numbers.days,
-        plot=plot(numbers.days),
+        plot=plot(numbers.days, rest),
         story=story,
         form=form,
         once=new_id(),
@@ -263,7 +268,7 @@ async def steer(
 @router.get("/campaigns/{campaign_id}/report")
 async def report(request: Request, actor: LeaderOrStaff, campaign_id: ObjectId, parts: PartsDep) -> Response:
     """Show what a settled campaign did for the community."""
-    found, names = await parts.db.read(lambda conn: _report(conn, campaign_id))
+    found, names, rest = await parts.db.read(lambda conn: _report(conn, campaign_id))
     return page(
         request,
         "studio_report",
@@ -272,17 +277,18 @@ async def report(request: Request, actor: LeaderOrStaff, campaign_id: ObjectId, 
         growth=found.growth,
         funnel=funnel_plot(found.growth.steps) if found.growth else None,
         days=found.days,
-        plot=plot(found.days),
+        plot=plot(found.days, rest),
         c_id=campaign_id,
         names=names,
     )
 
 
-def _report(conn: Connection, campaign_id: str) -> tuple[ReportOut, dict[str, str]]:
-    """Return the report, and the names of those from whom its branches go out, as they are now."""
+def _report(conn: Connection, campaign_id: str) -> tuple[ReportOut, dict[str, str], frozenset[int]]:
+    """Return the report, the names of those from whom its branches go out (as they are now), days of rest."""
     found = campaign_reports.read(conn, campaign_id)
     roots = [people.get(conn, one.person_id) for one in found.tree.branches] if found.tree else []
-    return found, {one.id: one.display_name for one in roots if one and one.status is PersonStatus.ACTIVE}
+    names = {one.id: one.display_name for one in roots if one and one.status is PersonStatus.ACTIVE}
+    return found, names, resting(conn, campaign_id)
 
 
 @router.get("/campaigns/{campaign_id}/report.csv")

@@ -427,6 +427,45 @@ async def test_the_report_as_page_json_and_table(api: Api) -> None:
     await look(client, f"/studio/campaigns/{before.id}/report", 409)
 
 
+async def test_the_days_of_a_report_add_up_with_those_made_up(api: Api) -> None:
+    client, _, campaign_id = await reported(api, "Adds up")
+    days = [
+        ReportDay(day=n, opened_at=datetime.now(UTC), active=4, checked_in=4 - n, made_up=n - 1)
+        for n in (1, 2)
+    ]
+    figures = (await api.rows(select(campaign_reports)))[0]["figures"]
+    figures |= {"days": [day.model_dump(mode="json") for day in days], "check_ins": 6}
+    await api.execute(update(campaign_reports).values(figures=figures))
+    text = await look(client, f"/studio/campaigns/{campaign_id}/report")
+    assert en("page.campaign.column.made_up") in text
+    assert en("page.campaign.plot.made_up", count=1, number="1") in text
+    assert text.count('<rect class="made-up"') == 1
+    rows = re.findall(r"<tr><th scope=\"row\">\d.*?</tr>", text)
+    cells = [[int(cell) for cell in re.findall(r'<td class="number">(\d+)</td>', row)] for row in rows]
+    assert cells == [[4, 2, 1], [4, 3, 0]]
+
+
+async def test_days_of_rest_are_marked_where_days_are_drawn(api: Api) -> None:
+    client, _, campaign_id = await reported(api, "Rests")
+    plan = plan_of(rest_weekdays=(1,))
+    days = [{"day": n, "opened_at": day_opens(plan, n), "active": 0} for n in (1, 2, 3)]
+    kept = [ReportDay(**day, checked_in=0, made_up=0).model_dump(mode="json") for day in days]
+    figures = (await api.rows(select(campaign_reports)))[0]["figures"] | {"days": kept}
+    await api.execute(
+        insert(campaign_days).values([day | {"campaign_id": campaign_id} for day in days]),
+        update(campaign_reports).values(figures=figures),
+        update(table)
+        .where(table.c.id == campaign_id)
+        .values(plan=plan.model_dump(mode="json"), amnesties=[{"days": [3]}]),
+    )
+    for path in ("campaigns/{}", "studio/campaigns/{}", "studio/campaigns/{}/report"):
+        text = await look(client, "/" + path.format(campaign_id))
+        assert text.count('<rect class="resting"') == 2, path
+        assert en("page.campaign.plot.rest") in text
+        rows = re.findall(r'<th scope="row">(\d) (.*?)</th>', text)
+        assert [day for day, words in rows if en("page.campaign.rest_day") in words] == ["3", "2"], path
+
+
 async def test_days_have_the_dates_of_where_the_campaign_is(api: Api) -> None:
     """Who reads in Los Angeles sees the dates of Shanghai, of a day that a pause has moved the later one."""
     client, leader, campaign_id = await reported(api, "Shanghai")

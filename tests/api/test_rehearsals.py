@@ -14,6 +14,7 @@ from contracts.base import REHEARSAL_QUEUE, task_queue
 from contracts.rehearsals import RehearsalFailure, Script
 from db.repositories import rehearsals
 from db.tables.rehearsals import rehearsals as table
+from domain.campaigns.calendar import rest_days
 from domain.campaigns.forecast import Forecast
 from domain.campaigns.rewards import liability
 from domain.people import Role
@@ -194,7 +195,7 @@ async def test_without_temporal_nothing_is_begun(sqlite_url: str, settings: Sett
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 async def test_the_whole_way_through_the_pages(api: Api, language: str) -> None:
     browser, leader = await window(api, "leader", Role.LEADER)
-    campaign_id = await draft(leader)
+    campaign_id = await draft(leader, rest_weekdays=[0, 2, 4])
     base = f"/studio/campaigns/{campaign_id}"
     assert f"{base}/rehearsals" in await look(browser, base)
     text = await look(browser, f"{base}/rehearsals")
@@ -218,6 +219,13 @@ async def test_the_whole_way_through_the_pages(api: Api, language: str) -> None:
     assert "data-events" not in shown
     assert shown.count("<polyline") == 3
     assert f"{liability(forecast.plan):,}" in shown
+    assert shown.count('<rect class="resting"') == len(rest_days(forecast.plan, len(forecast.days)))
+    paid = forecast.outcome.paid
+    earned = paid.check_in + paid.streak
+    # What its table says, and what that is with every seat taken.
+    assert f">{paid.check_in:,}<" in shown
+    for number in (earned, round(earned * forecast.scale)):
+        assert f" {number:,} " in shown
     for finding in forecast.findings:
         assert finding.code.value not in shown, "codes are for programs"
     assert f'href="{path}"' in await look(browser, f"{base}/rehearsals")
