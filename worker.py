@@ -23,7 +23,10 @@ from activities.probation import ProbationActivities
 from activities.rehearsals import RehearsalActivities, Stage
 from activities.vetting import VettingActivities
 from contracts.base import CAMPAIGN_QUEUE, MAIL_QUEUE, REHEARSAL_QUEUE, VETTING_QUEUE, task_queue
+from db import migrate
 from db.database import Database
+from db.errors import DatabaseUnavailable, NotMigrated
+from db.urls import sqlite_file_of
 from engine.logs import configure_logging
 from engine.mail_dispatch import ensure_mail_dispatch
 from engine.observe import Observer, WorkerMetrics
@@ -183,6 +186,38 @@ def _served(name: str, host: str, port: int | None, serve: Callable[[str, int], 
         ) from error
 
 
+async def _trouble_with(db: Database, settings: Settings) -> str | None:
+    """Return what keeps the database from being worked on, None if nothing does."""
+    file = sqlite_file_of(settings.database_url)
+    try:
+        # Opened, a file that is not there would be made.
+        there = file is None or file.exists()
+        if there and await db.read(migrate.current) == migrate.head():
+            return None
+    except DatabaseUnavailable as error:
+        return str(error)
+    return str(NotMigrated())
+
+
+async def _migrated(db: Database, settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait until the database has this version's schema, and say once what for; False if asked to stop first.
+
+    On another schema every piece of work would fail, and be tried again.
+    """
+    wait, told = FIRST_RETRY_SECONDS, None
+    while not stop.is_set():
+        trouble = await _trouble_with(db, settings)
+        if trouble is None:
+            return True
+        if trouble != told:
+            log.warning("waiting for the database", reason=trouble)
+            told = trouble
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), wait)
+        wait = min(wait * 2, LAST_RETRY_SECONDS)
+    return False
+
+
 async def _connected(settings: Settings, runtime: Runtime | None, stop: asyncio.Event) -> Client | None:
     """Connect to Temporal, trying again until it answers; None if asked to stop first."""
     wait = FIRST_RETRY_SECONDS
@@ -205,12 +240,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     metrics, host = WorkerMetrics(), settings.metrics_host
     _served("KAMENG_WORKER_METRICS_PORT", host, settings.worker_metrics_port, metrics.serve)
     runtime = _served("KAMENG_TEMPORAL_METRICS_PORT", host, settings.temporal_metrics_port, metrics_runtime)
-    client = await _connected(settings, runtime, stop)
-    if client is None:
-        return
     observer = Observer(metrics)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.connect(settings.database_url))
+        if not await _migrated(db, settings, stop):
+            return
+        client = await _connected(settings, runtime, stop)
+        if client is None:
+            return
         queue = task_queue(settings.task_queue_prefix, VETTING_QUEUE)
         await stack.enter_async_context(vetting_worker(client, db, queue, [observer]))
         campaign_queue = task_queue(settings.task_queue_prefix, CAMPAIGN_QUEUE)

@@ -2,6 +2,7 @@
 
 import re
 
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -11,7 +12,9 @@ from starlette.responses import JSONResponse, Response
 from api.envelope import locale_of
 from api.field_errors import field_errors
 from api.problems import MEDIA_TYPE, Problem
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseUnavailable, NotMigrated
+
+log = structlog.get_logger(__name__)
 
 _BY_STATUS = {
     400: "unreadable_body",
@@ -41,10 +44,12 @@ def problem_of_http(error: HTTPException) -> Problem:
     return Problem(code, headers=error.headers)
 
 
-def database_problem() -> Problem:
-    """Return the problem that asks to come back when the database is there again."""
+def database_problem(error: DatabaseUnavailable) -> Problem:
+    """Return the problem that asks to come back when the database is there again; ``error`` is logged."""
+    log.warning("database unavailable", reason=str(error))
+    code = "database_not_migrated" if isinstance(error, NotMigrated) else "database_unavailable"
     retry = {"Retry-After": str(_DATABASE_RETRY_SECONDS)}
-    return Problem("database_unavailable", headers=retry, retry_after_seconds=_DATABASE_RETRY_SECONDS)
+    return Problem(code, headers=retry, retry_after_seconds=_DATABASE_RETRY_SECONDS)
 
 
 def answer(request: Request, problem: Problem) -> Response:
@@ -65,7 +70,8 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    return answer(request, database_problem())
+    assert isinstance(error, DatabaseUnavailable)
+    return answer(request, database_problem(error))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -126,6 +126,7 @@ STATUS_OF: dict[str, int] = {
     "headers_too_large": 431,
     "internal_error": 500,
     "database_unavailable": 503,
+    "database_not_migrated": 503,
     "temporal_unavailable": 503,
     "storage_unavailable": 503,
     "time_skipping_unavailable": 503,

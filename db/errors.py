@@ -2,6 +2,7 @@
 
 ``DatabaseError``
  ├─ ``DatabaseUnavailable``   nothing is wrong with the request: try again later (the API answers 503)
+ │   └─ ``NotMigrated``       a table is missing: somebody has to migrate
  ├─ ``Conflict``              a unique key is taken; ``constraint`` names which
  └─ ``BrokenReference``       a row that is referred to does not exist
 """
@@ -21,6 +22,13 @@ class DatabaseUnavailable(DatabaseError):
     def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
         super().__init__(message)
         self.outcome_unknown = outcome_unknown
+
+
+class NotMigrated(DatabaseUnavailable):
+    """A table is missing: the database was never brought to the schema that this version works on."""
+
+    def __init__(self) -> None:
+        super().__init__("it has not been migrated; run: kameng migrate")
 
 
 class Conflict(DatabaseError):

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from db.errors import BrokenReference, Conflict, DatabaseUnavailable
+from db.errors import BrokenReference, Conflict, DatabaseUnavailable, NotMigrated
 
 T = TypeVar("T")
 
@@ -76,6 +76,8 @@ def translate(error: BaseException) -> BaseException:
         return Conflict(str(orig.diag.constraint_name))
     if isinstance(orig, psycopg.errors.ForeignKeyViolation):
         return BrokenReference(orig.diag.constraint_name)
+    if isinstance(orig, psycopg.errors.UndefinedTable):
+        return NotMigrated()
     if _is_unavailable(orig):
         return DatabaseUnavailable(f"PostgreSQL: {orig.sqlstate or type(orig).__name__}")
     return error

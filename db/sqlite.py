@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from db.constraints import unique_constraint_of
-from db.errors import BrokenReference, Conflict, DatabaseUnavailable
+from db.errors import BrokenReference, Conflict, DatabaseUnavailable, NotMigrated
 
 T = TypeVar("T")
 
@@ -114,6 +114,8 @@ def translate(error: BaseException) -> BaseException:
         return Conflict(unique_constraint_of(str(orig).rpartition(": ")[2].split(", ")))
     if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
         return BrokenReference()
+    if code == sqlite3.SQLITE_ERROR and str(orig).startswith("no such table"):
+        return NotMigrated()
     if code & 0xFF in _UNAVAILABLE:
         return DatabaseUnavailable(f"SQLite: {orig.sqlite_errorname}")
     return error

@@ -52,7 +52,8 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    return _rendered(request, database_problem(), None)
+    assert isinstance(error, DatabaseUnavailable)
+    return _rendered(request, database_problem(error), None)
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from api.reference import PAGE_POLICY
 from api.routes.health import CHECK_SECONDS
 from contracts.base import MAIL_QUEUE, VETTING_QUEUE, task_queue
+from db.migrate import downgrade, upgrade
 from engine.mail_dispatch import ensure_mail_dispatch
 from engine.workers import polling
 from settings import Settings
@@ -117,6 +118,21 @@ async def test_a_database_that_is_not_migrated_is_told(tmp_path: Path, settings:
     async with running_api(empty) as api:
         checks = (await api.anyone.get(f"{ROOT}/readyz")).json()["checks"]
         assert (checks["database"], checks["migrations"]) == ("ok", "run `kameng migrate`")
+
+
+async def test_nothing_is_served_from_a_database_that_is_not_migrated_and_why_is_said(
+    database_url: str, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    downgrade(database_url)
+    async with running_api(settings.model_copy(update={"database_url": database_url})) as api:
+        asked = {"email": "lin@people.example"}
+        told = problem(await api.anyone.post("/auth/magic-links", json=asked), 503, "database_not_migrated")
+        assert "kameng migrate" in told["detail"]
+        page = await api.anyone.get(f"{ROOT}/")
+        assert (page.status_code, "kameng migrate" in page.text) == (503, True)
+        assert "run: kameng migrate" in "".join(capsys.readouterr())
+        upgrade(database_url)
+        assert (await api.anyone.get(f"{ROOT}/")).status_code == 200
 
 
 async def test_numbers_are_by_route_and_not_by_address(api: Api) -> None:

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select, text
 
 from db.database import Database
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseUnavailable, NotMigrated
 from db.migrate import current, downgrade, head, is_current, upgrade
 from db.repositories import policies
 from db.tables import metadata
@@ -94,6 +94,14 @@ async def test_processes_that_start_together_migrate_once(database_url: str):
     answers = [(await process.communicate())[0].decode().strip() for process in processes]
     assert answers == [head()] * 2
     assert is_current(database_url)
+
+
+async def test_a_missing_table_is_told_apart(database_url: str):
+    downgrade(database_url)
+    async with Database.connect(database_url) as db:
+        for run in (db.read, db.write):
+            with pytest.raises(NotMigrated, match="run: kameng migrate"):
+                await run(lambda conn: conn.execute(select(people.c.id)).all())
 
 
 def test_a_database_that_is_away_is_unavailable(tmp_path: Path):
