@@ -204,11 +204,15 @@ def day_sums(conn: Connection, given: BulkInput) -> BulkResult:
 
 
 def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
-    """Queue the reminder to those of one page who asked for this hour and have not checked in today."""
+    """Queue the reminder to those of one page who asked for this hour and have not checked in today.
+
+    Nobody gets one on a day that asks nothing, be it so by the plan or by an amnesty.
+    """
+    row = conn.execute(select(campaigns).where(campaigns.c.id == given.campaign_id)).one()
     end = page_end(conn, given, after, size)
-    if end is None:
+    if end is None or given.day in rules_of(conn, row).rest:
         return Page(None, 0)
-    values = {"slot": given.slot, "closes_at": _closes_at(conn, given.campaign_id)}
+    values = {"slot": given.slot, "closes_at": row.day_closes_at.isoformat() if row.day_closes_at else None}
     queued = _queue(conn, _reminders, given, MailTemplate.CAMPAIGN_REMINDER, (after, end), values, now)
     return Page(end, queued)
 
@@ -263,11 +267,6 @@ def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: in
         for person_id in conn.execute(reached).scalars()
     ]
     return Page(end, mail.queue(conn, requests, now))
-
-
-def _closes_at(conn: Connection, campaign_id: str) -> str | None:
-    closes = conn.execute(select(campaigns.c.day_closes_at).where(campaigns.c.id == campaign_id)).scalar()
-    return closes.isoformat() if closes else None
 
 
 _DONE = ("first_day", "days_done", "best_streak", "missed", "friends_activated")

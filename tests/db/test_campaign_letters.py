@@ -1,0 +1,65 @@
+"""Letters of a running campaign as they are queued: who gets one, and what it says about each reader."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from contracts.base import campaign_process_id
+from contracts.campaigns import BulkInput
+from db.database import Database
+from db.repositories import campaign_bulk, enrolments
+from db.repositories.campaign_bulk import Cursor
+from db.tables.mail import mails
+from domain.campaigns.members import SHARDS
+from domain.mail import MailTemplate
+from tests.support.campaigns import MONDAY, Campaign
+
+PAGE = 2
+AT = datetime.now(UTC)
+
+
+def given(campaign: Campaign, **values: Any) -> BulkInput:
+    own = {"campaign_id": campaign.id, "process_id": campaign_process_id(campaign.id)}
+    return BulkInput(**{**own, "at": AT, "first": 0, "last": SHARDS} | values)
+
+
+async def sent(campaign: Campaign, template: MailTemplate) -> dict[str, dict[str, Any]]:
+    """The letters of ``template``: what each reader's says."""
+    found = await campaign.rows(select(mails).where(mails.c.template == template.value))
+    assert len({row["person_id"] for row in found}) == len(found)
+    return {row["person_id"]: row["data"] for row in found}
+
+
+async def remind(campaign: Campaign, day: int) -> list[str]:
+    """Send the reminder of ``day``, page by page; return who has got one by then."""
+
+    def write(conn: Connection) -> None:
+        order = given(campaign, day=day, slot=21)
+        after: Cursor | None = None
+        while (end := campaign_bulk.remind_page(conn, order, after, PAGE, AT).end) is not None:
+            after = end
+
+    await campaign.db.write(write)
+    return sorted(await sent(campaign, MailTemplate.CAMPAIGN_REMINDER))
+
+
+async def reminded(db: Database, day: int, **changes: Any) -> Campaign:
+    """A campaign of three who want their reminder at nine in the evening."""
+    campaign = await Campaign.at(db, day=day, members=3, **changes)
+    for one in campaign.members:
+        await db.write(lambda conn: enrolments.set_reminder_hour(conn, campaign.id, one, 21))  # noqa: B023
+    return campaign
+
+
+async def test_nobody_is_reminded_on_a_day_of_rest(db: Database):
+    campaign = await reminded(db, 1, rest_weekdays=(MONDAY.weekday(),))
+    assert await remind(campaign, 1) == []
+    await campaign.go(2)
+    assert await remind(campaign, 2) == sorted(campaign.members)
+
+
+async def test_nobody_is_reminded_of_a_day_that_an_amnesty_has_freed(db: Database):
+    campaign = await reminded(db, 2)
+    await campaign.amnesty([2], AT)
+    assert await remind(campaign, 2) == []
