@@ -104,6 +104,7 @@ def _path_of_campaign(template: MailTemplate) -> str:
         MailTemplate.CAMPAIGN_DOUBTS_OPEN: "/staff/invitations",
         MailTemplate.CAMPAIGN_FRIEND_COUNTED: "/points",
         MailTemplate.CAMPAIGN_CALLED_OFF: "/campaigns",
+        MailTemplate.CAMPAIGN_SETTLED: "/studio" + page + "/report",
     }
     if template in elsewhere:
         return elsewhere[template]
