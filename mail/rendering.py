@@ -38,6 +38,7 @@ _OPTIONAL: dict[str, Any] = {
     "over": False,
     "reapply_after": None,
     "reasons": (),
+    "rest": False,
     "topics": (),
     "why": None,
 }

@@ -30,8 +30,7 @@ def declare(
     if actor_id == state.leader_id:
         raise Refused(Refusal.OWN_CAMPAIGN)
     wanted = tuple(sorted(set(days)))
-    plan = state.agreed
-    resting = rest_days(plan, plan.length_days, state.shifts) | days_given(state)
+    resting = resting_days(state)
     impossible = [day for day in wanted if not 1 <= day <= state.day or day in resting]
     if impossible or not wanted:
         raise Refused(Refusal.AMNESTY_DAYS, impossible=impossible, day=state.day)
@@ -47,6 +46,12 @@ def declare(
 def days_given(state: CampaignState) -> frozenset[int]:
     """Return the days that amnesties have made days of rest."""
     return frozenset(day for amnesty in state.amnesties for day in amnesty.days)
+
+
+def resting_days(state: CampaignState) -> frozenset[int]:
+    """Return the days that ask nothing of anybody: by the plan, as its days lie now, and by amnesties."""
+    plan = state.agreed
+    return rest_days(plan, plan.length_days, state.shifts) | days_given(state)
 
 
 def numbered(state: CampaignState, number: int) -> Amnesty:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from domain.campaigns.amnesties import resting_days
 from domain.campaigns.calendar import Shift, days_lost, reminder_at
 from domain.campaigns.notices import tell
 from domain.campaigns.plan import MAX_DAYS, InvitationMode
@@ -96,7 +97,8 @@ def day_closed(state: CampaignState, day: int, checked_in: int, missed: int, now
     state.note(effects, now, "day_closed", day=day, checked_in=checked_in, missed=missed)
     # Also a day before the last may be counted once no other opens: after an outage, or when cancelled.
     over = state.status is Status.SETTLING
-    data = {"day": day, "checked_in": checked_in, "missed": missed, "over": over}
+    rest = day in resting_days(state)
+    data = {"day": day, "checked_in": checked_in, "missed": missed, "over": over, "rest": rest}
     effects.mail(MailTemplate.CAMPAIGN_DIGEST, Audience.LEADER, **data)
     return effects
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.campaigns import process, review, run
+from domain.campaigns import amnesties, process, review, run
 from domain.campaigns.state import CampaignState, Effects
 from domain.campaigns.terms import ReasonCode, ReviewDecision, Status
 from domain.mail import MailTemplate
@@ -32,8 +32,38 @@ NO_DEADLINE = ("there is no deadline", "没有需要你赶的时限")
 SETTLES = ("the settlement follows by itself", "系统会自动结算")
 
 
-def digest(state: CampaignState, day: int) -> Texts:
-    return told(run.day_closed(state, day, 2, 1, state.closes(day)), MailTemplate.CAMPAIGN_DIGEST)
+FEATURE = ("feature a few good notes", "挑几则好笔记")
+RESTED = ("a day of rest", "休息日")
+DID_NOT = ("Did not", "未打卡")
+
+
+def digest(state: CampaignState, day: int, checked_in: int = 2) -> Texts:
+    effects = run.day_closed(state, day, checked_in, 3 - checked_in, state.closes(day))
+    return told(effects, MailTemplate.CAMPAIGN_DIGEST)
+
+
+def test_the_digest_of_a_day_without_check_ins_asks_nobody_to_read_them() -> None:
+    state = begun(3)
+    assert_says(digest(state, 1), *FEATURE)
+    nothing = digest(state, 2, checked_in=0)
+    assert_silent(nothing, *FEATURE)
+    for words in (STAY_AWAY, DID_NOT):
+        assert_says(nothing, *words)
+
+
+@pytest.mark.parametrize("freed_by", ["plan", "amnesty"])
+def test_the_digest_of_a_day_of_rest_says_so_and_that_nobody_missed_it(freed_by: str) -> None:
+    state = begun(3)
+    if freed_by == "plan":
+        state.plan = PLAN.model_copy(update={"rest_weekdays": (PLAN.starts_on.weekday() + 1,)})
+    else:
+        amnesties.declare(state, "manager", [2], None, state.opens(3))
+    assert_silent(digest(state, 1), *RESTED)
+    for checked_in, said in ((0, assert_silent), (1, assert_says)):
+        text = digest(state, 2, checked_in)
+        assert_says(text, *RESTED)
+        assert_silent(text, *DID_NOT)
+        said(text, "Checked in all the same: 1 member", "休息日也打了卡：1 人")
 
 
 def test_the_digest_of_the_last_day_says_that_it_is_settled() -> None:
