@@ -36,6 +36,7 @@ _OPTIONAL: dict[str, Any] = {
     "minutes": 10,
     "missed": (),
     "over": False,
+    "paused": False,
     "reapply_after": None,
     "reasons": (),
     "rest": False,

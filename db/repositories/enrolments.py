@@ -206,6 +206,7 @@ def _tell(
             "title": row.title,
             "starts_at": row.starts_at.isoformat() if row.starts_at else None,
             "begun": row.day >= 1,
+            "paused": row.status == Status.PAUSED,
             "place": place.value,
             **({"places_until": _iso(joining_ends(conn, row))} if place is Place.WAITING else {}),
         },

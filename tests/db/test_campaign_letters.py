@@ -12,8 +12,9 @@ from db.repositories import campaign_bulk, enrolments
 from db.repositories.campaign_bulk import Cursor
 from db.tables.mail import mails
 from domain.campaigns.members import SHARDS
+from domain.campaigns.terms import Status
 from domain.mail import MailTemplate
-from tests.support.campaigns import MONDAY, Campaign
+from tests.support.campaigns import MONDAY, Campaign, add_people
 
 PAGE = 2
 AT = datetime.now(UTC)
@@ -63,3 +64,14 @@ async def test_nobody_is_reminded_of_a_day_that_an_amnesty_has_freed(db: Databas
     campaign = await reminded(db, 2)
     await campaign.amnesty([2], AT)
     assert await remind(campaign, 2) == []
+
+
+async def test_who_gets_a_place_during_a_pause_reads_that_it_is_paused(db: Database):
+    for status, paused in ((Status.RUNNING, False), (Status.PAUSED, True)):
+        campaign = await Campaign.at(db, members=1, capacity=1)
+        [waiting] = await db.write(lambda conn: add_people(conn, 1))
+        await campaign.enrol(waiting)
+        await campaign.go(2, status)
+        await campaign.leave(campaign.members[0])
+        told = await sent(campaign, MailTemplate.CAMPAIGN_PLACE_FREE)
+        assert told[waiting]["paused"] is paused

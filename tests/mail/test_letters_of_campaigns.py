@@ -202,3 +202,9 @@ def test_who_waits_reads_until_when_places_are_given() -> None:
     )
     assert_says(text, "March 8, 2026", "2026年3月8日")
     assert_silent(text, *ON_START)
+
+
+def test_who_moves_up_in_a_pause_is_not_asked_to_check_in_now() -> None:
+    text = read(MailTemplate.CAMPAIGN_PLACE_FREE, **HEADED, starts_at=START, begun=True, paused=True)
+    assert_says(text, "nobody can check in until it resumes", "恢复之前不能打卡")
+    assert_silent(text, *FROM_NOW)
