@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    false,
     func,
     select,
     update,
@@ -238,7 +239,10 @@ def _reminders(dialect: str) -> RowMail:
 
 
 def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
-    """Queue a notice to those of one page who take part; the leader's own copy went out with the record."""
+    """Queue a notice to those of one page whom it is for; the leader's own letter went out with the record.
+
+    It says whether the reader takes part or waits, and of a day that goes on, whether it is done already.
+    """
     end = page_end(conn, given, after, size)
     notice = given.notice
     if end is None or notice is None:
@@ -248,7 +252,9 @@ def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: in
     title, leader_id = conn.execute(
         select(campaigns.c.title, campaigns.c.leader_id).where(campaigns.c.id == given.campaign_id)
     ).one()
-    reached = select(enrolments.c.person_id).where(
+    day = notice.data["day"] if notice.template is MailTemplate.CAMPAIGN_RESUMED else None
+    done = exists().where(*_checked_in(given.campaign_id, day)) if day else false()
+    reached = select(enrolments.c.person_id, enrolments.c.status, done.label("done")).where(
         *in_page(given, after, end),
         enrolments.c.status.in_(places),
         enrolments.c.person_id != leader_id,
@@ -258,13 +264,13 @@ def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: in
     data = {"campaign_id": given.campaign_id, "title": title, **notice.data}
     requests = [
         MailRequest(
-            key=f"{given.process_id}:notice:{given.number}:{person_id}",
+            key=f"{given.process_id}:notice:{given.number}:{reader.person_id}",
             template=notice.template,
-            person_id=person_id,
+            person_id=reader.person_id,
             process_id=given.process_id,
-            data=data,
+            data=data | {"place": reader.status, "done": bool(reader.done)},
         )
-        for person_id in conn.execute(reached).scalars()
+        for reader in conn.execute(reached)
     ]
     return Page(end, mail.queue(conn, requests, now))
 

@@ -19,7 +19,7 @@ from domain.campaigns.state import (
     Order,
     OrderKind,
 )
-from domain.campaigns.terms import OPEN_STATUSES, Refusal, Status, WaitingOn
+from domain.campaigns.terms import OPEN_STATUSES, Refusal, Status, WaitingOn, gives_places
 from domain.mail import MailTemplate
 from domain.process import Refused
 
@@ -127,7 +127,7 @@ def pause(
     state.move(Status.PAUSED, WaitingOn.LEADER, now)
     state.note(effects, now, "campaign_paused", actor_id, note_id, day=state.day)
     if told:
-        tell(state, effects, MailTemplate.CAMPAIGN_PAUSED, note_id=note_id)
+        tell(state, effects, MailTemplate.CAMPAIGN_PAUSED, waiting=_gives_places(state), note_id=note_id)
     return effects
 
 
@@ -142,9 +142,19 @@ def resume(state: CampaignState, actor_id: str, now: datetime, *, told: bool = T
     state.move(Status.RUNNING, WaitingOn.MEMBERS, now, _alarms_of_day(state, now))
     state.note(effects, now, "campaign_resumed", actor_id, day=state.day)
     if told:
-        closes_at = state.closes(state.day).isoformat()
-        tell(state, effects, MailTemplate.CAMPAIGN_RESUMED, day=state.day, closes_at=closes_at)
+        waiting = _gives_places(state)
+        data: dict[str, Any] = {"day": state.day, "closes_at": state.closes(state.day).isoformat()}
+        data["rest"] = state.day in resting_days(state)
+        if waiting:
+            # The last day to join on has moved like the others.
+            data["places_until"] = state.closes(state.agreed.last_joining_day).isoformat()
+        tell(state, effects, MailTemplate.CAMPAIGN_RESUMED, waiting=waiting, **data)
     return effects
+
+
+def _gives_places(state: CampaignState) -> bool:
+    """Tell whether who waits may still get a place; afterwards they are told that none came free."""
+    return gives_places(state.status, state.day, state.agreed.last_joining_day)
 
 
 def extend(state: CampaignState, actor_id: str, days: int, now: datetime, *, told: bool = True) -> Effects:

@@ -12,6 +12,7 @@ from db.repositories import campaign_bulk, enrolments
 from db.repositories.campaign_bulk import Cursor
 from db.tables.mail import mails
 from domain.campaigns.members import SHARDS
+from domain.campaigns.state import Notice
 from domain.campaigns.terms import Status
 from domain.mail import MailTemplate
 from tests.support.campaigns import MONDAY, Campaign, add_people
@@ -64,6 +65,40 @@ async def test_nobody_is_reminded_of_a_day_that_an_amnesty_has_freed(db: Databas
     campaign = await reminded(db, 2)
     await campaign.amnesty([2], AT)
     assert await remind(campaign, 2) == []
+
+
+async def tell(campaign: Campaign, notice: Notice) -> dict[str, dict[str, Any]]:
+    """Write to everybody whom a notice is for, page by page; return what each one's letter says."""
+
+    def write(conn: Connection) -> None:
+        order = given(campaign, number=1, notice=notice)
+        after: Cursor | None = None
+        while (end := campaign_bulk.tell_page(conn, order, after, PAGE, AT).end) is not None:
+            after = end
+
+    await campaign.db.write(write)
+    return await sent(campaign, notice.template)
+
+
+async def test_who_is_told_that_it_goes_on_is_told_what_they_have_done_already(db: Database):
+    campaign = await Campaign.at(db, day=2, members=3, capacity=3)
+    [waiting] = await db.write(lambda conn: add_people(conn, 1))
+    await campaign.enrol(waiting)
+    ann, bob, eve = campaign.members
+    await campaign.check_in(ann)
+    await campaign.leave(eve)
+    # Who moved up has a member's letter; nobody else is left in line.
+    [late] = await db.write(lambda conn: add_people(conn, 1))
+    await campaign.enrol(late)
+    data = {"day": 2, "closes_at": AT.isoformat()}
+    told = await tell(campaign, Notice(template=MailTemplate.CAMPAIGN_RESUMED, data=data, waiting=True))
+    found = {one: (letter["place"], letter["done"]) for one, letter in told.items()}
+    assert found == {
+        ann: ("active", True),
+        bob: ("active", False),
+        waiting: ("active", False),
+        late: ("waiting", False),
+    }
 
 
 async def test_who_gets_a_place_during_a_pause_reads_that_it_is_paused(db: Database):

@@ -204,7 +204,65 @@ def test_who_waits_reads_until_when_places_are_given() -> None:
     assert_silent(text, *ON_START)
 
 
+CHECK_IN_BY = ("check in for day 3 before", "第 3 天的打卡到")
+CHECK_IN = ("\nCheck in:", "\n去打卡：")
+NOTHING_MORE = ("nothing more is asked for day 3", "第 3 天不用再打卡")
+REST_DAY = ("Day 3 is a day of rest", "第 3 天是休息日")
+IN_LINE = ("You are still on its waiting list", "你还在候补名单上")
+ON_CAMPAIGN = (f".example/campaigns/{CAMPAIGN}\n",) * 2
+
+
+def resumed(**data: Any) -> Texts:
+    return read(MailTemplate.CAMPAIGN_RESUMED, **HEADED, day=3, closes_at=UNTIL, **data)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({}, CHECK_IN_BY),
+        ({"place": "active", "done": False, "rest": False}, CHECK_IN_BY),
+        ({"place": "active", "done": True, "rest": False}, NOTHING_MORE),
+        ({"place": "active", "done": False, "rest": True}, REST_DAY),
+        ({"place": "active", "done": True, "rest": True}, REST_DAY),
+        ({"place": "waiting", "done": False, "rest": False, "places_until": UNTIL}, IN_LINE),
+    ],
+)
+def test_who_is_told_that_it_goes_on_is_asked_for_what_can_still_be_done(
+    data: dict[str, Any], said: tuple[str, str]
+) -> None:
+    """Without what is known of the reader it is a letter as they were queued before."""
+    text = resumed(**data)
+    assert_says(text, *said)
+    assert_says(text, *ON_CAMPAIGN)
+    for others in {CHECK_IN_BY, NOTHING_MORE, REST_DAY, IN_LINE} - {said}:
+        assert_silent(text, *others)
+    (assert_says if said is CHECK_IN_BY else assert_silent)(text, *CHECK_IN)
+    if said is IN_LINE:
+        assert_says(text, "places are given until Sunday, March 8, 2026", "补位到 2026年3月8日")
+
+
+def test_who_waits_reads_in_a_pause_what_becomes_of_the_line() -> None:
+    line, streak = ("You keep your place in line", "你在候补名单上的顺序不变"), ("your streak is", "连续天数")
+    member, waiting = (
+        read(MailTemplate.CAMPAIGN_PAUSED, **HEADED, **data) for data in ({}, {"place": "waiting"})
+    )
+    assert_says(member, *streak)
+    assert_silent(member, *line)
+    assert_says(waiting, *line)
+    assert_silent(waiting, *streak)
+
+
 def test_who_moves_up_in_a_pause_is_not_asked_to_check_in_now() -> None:
     text = read(MailTemplate.CAMPAIGN_PLACE_FREE, **HEADED, starts_at=START, begun=True, paused=True)
     assert_says(text, "nobody can check in until it resumes", "恢复之前不能打卡")
     assert_silent(text, *FROM_NOW)
+
+
+def test_what_resumes_on_a_day_of_rest_says_so() -> None:
+    state = begun(3)
+    amnesties.declare(state, "manager", [3], None, state.opens(3))
+    run.pause(state, "leader", None, state.opens(3))
+    run.resume(state, "leader", state.opens(3))
+    notice = state.orders[-1].notice
+    assert notice is not None
+    assert_says(read(notice.template, **HEADED, **notice.data), "day of rest", "休息日")

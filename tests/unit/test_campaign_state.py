@@ -274,6 +274,24 @@ def test_everybody_is_told_of_what_is_done_to_their_campaign() -> None:
     assert len({order.step for order in state.orders}) == 3
 
 
+@pytest.mark.parametrize(("last_day", "waiting"), [(0, False), (1, False), (2, True), (365, True)])
+def test_who_waits_is_told_of_a_pause_and_of_its_end_while_places_are_given(
+    last_day: int, waiting: bool
+) -> None:
+    state = running(2)
+    state.plan = state.agreed.model_copy(update={"late_enrolment_until_day": last_day})
+    run.pause(state, "leader", None, state.opens(2))
+    run.resume(state, "leader", state.opens(2) + 3 * DAY)
+    paused, resumed = (order.notice for order in state.orders)
+    assert paused is not None
+    assert resumed is not None
+    assert (paused.waiting, resumed.waiting) == (waiting, waiting)
+    # The days to come have moved, and with them the last one to join on.
+    until = state.closes(min(last_day, state.agreed.length_days)).isoformat() if waiting else None
+    assert resumed.data.get("places_until") == until
+    assert state.closes(2) == PLAN_STARTS + 5 * DAY
+
+
 def test_a_process_from_before_orders_no_letters() -> None:
     state = running(2)
     run.pause(state, "leader", None, state.opens(2), told=False)
