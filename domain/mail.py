@@ -56,6 +56,10 @@ class MailTemplate(StrEnum):
     CAMPAIGN_DIGEST = "campaign_digest"
     CAMPAIGN_CANCELLED = "campaign_cancelled"
     CAMPAIGN_SETTLED = "campaign_settled"
+    CAMPAIGN_PAUSED_LEADER = "campaign_paused_leader"
+    CAMPAIGN_RESUMED_LEADER = "campaign_resumed_leader"
+    CAMPAIGN_EXTENDED_LEADER = "campaign_extended_leader"
+    CAMPAIGN_AMNESTY_LEADER = "campaign_amnesty_leader"
 
     CAMPAIGN_INVITATION = "campaign_invitation"
     CAMPAIGN_ENROLLED = "campaign_enrolled"

@@ -32,6 +32,10 @@ _LEADER = {
     MailTemplate.CAMPAIGN_DIGEST,
     MailTemplate.CAMPAIGN_CANCELLED,
     MailTemplate.CAMPAIGN_SETTLED,
+    MailTemplate.CAMPAIGN_PAUSED_LEADER,
+    MailTemplate.CAMPAIGN_RESUMED_LEADER,
+    MailTemplate.CAMPAIGN_EXTENDED_LEADER,
+    MailTemplate.CAMPAIGN_AMNESTY_LEADER,
 }
 
 

@@ -5,6 +5,14 @@ from typing import Any
 from domain.campaigns.state import Audience, CampaignState, Effects, Notice, Order, OrderKind
 from domain.mail import MailTemplate
 
+_OF_LEADER = {
+    MailTemplate.CAMPAIGN_PAUSED: MailTemplate.CAMPAIGN_PAUSED_LEADER,
+    MailTemplate.CAMPAIGN_RESUMED: MailTemplate.CAMPAIGN_RESUMED_LEADER,
+    MailTemplate.CAMPAIGN_EXTENDED: MailTemplate.CAMPAIGN_EXTENDED_LEADER,
+    MailTemplate.CAMPAIGN_AMNESTY: MailTemplate.CAMPAIGN_AMNESTY_LEADER,
+}
+"""What the leader reads, who need not take part, where members read the other."""
+
 
 def tell(
     state: CampaignState,
@@ -15,7 +23,7 @@ def tell(
     joined_by: int | None = None,
     **data: Any,
 ) -> None:
-    """Write to everybody about the line of the timeline that was noted last; the leader's goes with it."""
+    """Write to everybody about the line of the timeline noted last; the leader's own letter goes with it."""
     notice = Notice(template=template, data=data, waiting=waiting, joined_by=joined_by)
     state.orders = (*state.orders, Order(kind=OrderKind.TELL, number=state.entries, notice=notice))
-    effects.mail(template, Audience.LEADER, **data)
+    effects.mail(_OF_LEADER[template], Audience.LEADER, **data)

@@ -209,7 +209,7 @@ CHECK_IN = ("\nCheck in:", "\n去打卡：")
 NOTHING_MORE = ("nothing more is asked for day 3", "第 3 天不用再打卡")
 REST_DAY = ("Day 3 is a day of rest", "第 3 天是休息日")
 IN_LINE = ("You are still on its waiting list", "你还在候补名单上")
-ON_CAMPAIGN = (f".example/campaigns/{CAMPAIGN}\n",) * 2
+ON_STUDIO, ON_CAMPAIGN = (f"/studio/campaigns/{CAMPAIGN}\n",) * 2, (f".example/campaigns/{CAMPAIGN}\n",) * 2
 
 
 def resumed(**data: Any) -> Texts:
@@ -258,11 +258,34 @@ def test_who_moves_up_in_a_pause_is_not_asked_to_check_in_now() -> None:
     assert_silent(text, *FROM_NOW)
 
 
-def test_what_resumes_on_a_day_of_rest_says_so() -> None:
+def of_leader(effects: Effects) -> Texts:
+    (mail,) = effects.mails
+    return told(effects, mail.template)
+
+
+def test_the_leader_reads_what_is_theirs_to_do() -> None:
+    state = begun(2)
+    paused = of_leader(run.pause(state, "leader", None, state.opens(2)))
+    assert_says(paused, "you resume it in the studio, or staff do", "由你在后台恢复，或由工作人员恢复")
+    assert_says(paused, "stays paused", "一直停着")
+    resumed = of_leader(run.resume(state, "leader", state.opens(2)))
+    extended = of_leader(run.extend(state, "leader", 1, state.opens(2)))
+    amnesties.declare(state, "manager", [1], None, state.opens(2))
+    freed = of_leader(amnesties.repaired(state, state.entries, 1, state.opens(2)))
+    for text in (paused, resumed, extended, freed):
+        assert_says(text, *ON_STUDIO)
+        assert_silent(text, *CHECK_IN)
+        assert_silent(text, *ON_CAMPAIGN)
+        assert_silent(text, "our streak", "你的连续天数")
+        assert_says(text, "because you launched this campaign", "因为你在卡盟发起了这个活动")
+
+
+def test_what_resumes_on_a_day_of_rest_says_so_to_everybody() -> None:
     state = begun(3)
     amnesties.declare(state, "manager", [3], None, state.opens(3))
     run.pause(state, "leader", None, state.opens(3))
-    run.resume(state, "leader", state.opens(3))
+    effects = run.resume(state, "leader", state.opens(3))
     notice = state.orders[-1].notice
     assert notice is not None
-    assert_says(read(notice.template, **HEADED, **notice.data), "day of rest", "休息日")
+    for text in (of_leader(effects), read(notice.template, **HEADED, **notice.data)):
+        assert_says(text, "day of rest", "休息日")

@@ -262,16 +262,27 @@ def refusal_of(act: Callable[[], object]) -> Refusal:
 def test_everybody_is_told_of_what_is_done_to_their_campaign() -> None:
     state = running(2)
     for act, template in (
-        ("pause", MailTemplate.CAMPAIGN_PAUSED),
-        ("resume", MailTemplate.CAMPAIGN_RESUMED),
-        ("extend", MailTemplate.CAMPAIGN_EXTENDED),
+        ("pause", "campaign_paused"),
+        ("resume", "campaign_resumed"),
+        ("extend", "campaign_extended"),
     ):
         effects = ACTS[act](state, state.opens(2))
         told = state.orders[-1]
         assert told.notice is not None
         assert (told.kind, told.number, told.notice.template) == (OrderKind.TELL, state.entries, template)
-        assert [mail.template for mail in effects.mails] == [template]
+        # Who leads has other things to do than who takes part: the letter is another.
+        assert [mail.template for mail in effects.mails] == [f"{template}_leader"]
     assert len({order.step for order in state.orders}) == 3
+
+
+def test_the_leader_reads_of_an_amnesty_in_a_letter_of_their_own() -> None:
+    state = running(2)
+    amnesties.declare(state, "manager", [1], None, state.opens(2))
+    effects = amnesties.repaired(state, state.entries, 3, state.opens(2))
+    told = state.orders[-1].notice
+    assert told is not None
+    assert told.template is MailTemplate.CAMPAIGN_AMNESTY
+    assert [mail.template for mail in effects.mails] == ["campaign_amnesty_leader"]
 
 
 @pytest.mark.parametrize(("last_day", "waiting"), [(0, False), (1, False), (2, True), (365, True)])
