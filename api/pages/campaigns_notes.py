@@ -20,7 +20,7 @@ from api.problems import Problem
 from api.routes.applications import MAX_UPLOAD
 from api.routes.shares import SignedIn, picture_answer
 from api.schemas.shares import SharingIn
-from api.services import featured
+from api.services import featured, mentions
 
 router = APIRouter(prefix="/campaigns/{campaign_id}")
 
@@ -37,6 +37,25 @@ async def notes(
 
     campaign, found = await parts.db.read(read)
     return page(request, "shares/campaign", actor, c=campaign, notes=found.items, cursor=found.next_cursor)
+
+
+@router.get("/mentions")
+async def mentioning(
+    request: Request, actor: Member, campaign_id: ObjectId, parts: PartsDep, paging: PagingDep
+) -> Response:
+    """Show the notes that mention me, newest first; who does not take part is led to the campaign."""
+
+    def read(conn: Connection) -> Any:
+        campaign = seen_by(conn, campaign_id, actor)
+        return campaign, mentions.mentioning(conn, campaign_id, actor.person_id, paging)
+
+    try:
+        campaign, found = await parts.db.read(read)
+    except Problem as problem:
+        if problem.code != "not_enrolled":
+            raise
+        return seen(f"/campaigns/{campaign_id}")
+    return page(request, "mentions/all", actor, c=campaign, found=found.items, cursor=found.next_cursor)
 
 
 @router.post(

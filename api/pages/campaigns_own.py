@@ -1,5 +1,6 @@
 """A member's own campaign: today's task and check-in, the calendar, reminders; and the leaderboards."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,11 +20,13 @@ from api.pagination import PagingDep
 from api.parts import Parts
 from api.problems import Problem
 from api.schemas.campaigns import CampaignOut
-from api.schemas.enrolments import CheckInIn, EnrolmentChanges, TodayOut
+from api.schemas.enrolments import CheckInIn, EnrolmentChanges, MentioningOut, TodayOut
 from api.schemas.shares import FeaturedOut
 from api.security.gate import Actor
-from api.services import check_ins, enrolments
+from api.security.rules import ID_PATTERN
+from api.services import check_ins, enrolments, mentions
 from api.services import featured as featured_notes
+from api.services.mentions import Outcomes
 from db.repositories import featured, invitation_attribution, pictures
 from domain.campaigns.plan import Board
 from domain.campaigns.requirements import Unmet
@@ -40,20 +43,27 @@ _PLACES: Final = {
     Unmet.LINK_INVALID.value: "link",
 }
 _FEATURED_SHOWN: Final = 20
+_MENTIONS_SHOWN: Final = 3
+_ID: Final = re.compile(ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
 class _Notes:
-    """My featured notes, what I decided about all of them, and pictures: one to check in with, and used."""
+    """My featured notes, what I decided about all of them, pictures, and notes that mention me.
+
+    ``waiting``: a picture to check in with. ``done``: whom the note just written has mentioned and invited.
+    """
 
     featured: list[FeaturedOut]
     choice: SharingChoice
     waiting: str | None
     pictures: Sequence[Any]
+    mentioning: list[MentioningOut]
+    done: Outcomes | None
 
 
 def _read(
-    conn: Connection, campaign_id: str, actor: Actor, base: str
+    conn: Connection, campaign_id: str, actor: Actor, base: str, written: tuple[str, str]
 ) -> tuple[CampaignOut, TodayOut, _Notes, str | None]:
     person_id = actor.person_id
     notes = _Notes(
@@ -61,6 +71,8 @@ def _read(
         featured.choice_of(conn, campaign_id, person_id),
         pictures.newest_unused(conn, campaign_id, person_id),
         pictures.of_member(conn, campaign_id, person_id),
+        mentions.latest(conn, campaign_id, person_id, _MENTIONS_SHOWN + 1),
+        mentions.outcomes(conn, campaign_id, person_id, *written) if written[0] else None,
     )
     return (
         seen_by(conn, campaign_id, actor),
@@ -85,8 +97,12 @@ async def own_page(
     request: Request, actor: Actor, campaign_id: str, parts: Parts, form: Form, status: int = 200
 ) -> Response:
     """Show the own day with a form as it stands."""
-    base = parts.settings.public_url
-    campaign, own, notes, inviter = await parts.db.read(lambda conn: _read(conn, campaign_id, actor, base))
+    base, query = parts.settings.public_url, request.query_params
+    check_in_id = query.get("check_in", "")
+    written = (check_in_id if _ID.fullmatch(check_in_id) else "", query.get("invited", ""))
+    campaign, own, notes, inviter = await parts.db.read(
+        lambda conn: _read(conn, campaign_id, actor, base, written)
+    )
     chosen = [] if own.reminder_hour is None else [own.reminder_hour]
     hours = sorted({*campaign.reminder_hours, *chosen})
     return page(
@@ -99,6 +115,7 @@ async def own_page(
         own=own,
         inviter=inviter,
         notes=notes,
+        mentions_shown=_MENTIONS_SHOWN,
         choices=list(SharingChoice),
         hours=hours,
         form=form,
@@ -115,7 +132,7 @@ async def check_in(request: Request, actor: Member, campaign_id: ObjectId, parts
         errors = {("note" if name == "body" else name): text for name, text in form.errors.items()}
         return await own_page(request, actor, campaign_id, parts, Form(values, errors), 422)
     try:
-        await parts.db.write(
+        done = await parts.db.write(
             lambda conn: check_ins.check_in(conn, campaign_id, actor.person_id, given, once_of(values))
         )
     except Problem as problem:
@@ -124,7 +141,8 @@ async def check_in(request: Request, actor: Member, campaign_id: ObjectId, parts
         return await own_page(
             request, actor, campaign_id, parts, _placed(problem, values, actor.locale), problem.status
         )
-    return seen(f"/campaigns/{campaign_id}/me", "made_up" if given.makeup_for_day else "checked_in")
+    said = f"?check_in={done.id}&invited={mentions.codes_of(done)}" if done.mentions or done.invited else ""
+    return seen(f"/campaigns/{campaign_id}/me{said}", "made_up" if given.makeup_for_day else "checked_in")
 
 
 def _check_in_of(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ The check-in stands whatever becomes of that.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -14,13 +14,14 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from api.inputs import Email
 from api.pagination import Page, Paging
-from api.problems import Problem
+from api.problems import STATUS_OF, Problem
 from api.schemas.applications import PersonOut
 from api.schemas.enrolments import CheckInOut, InvitedOut, MentioningOut, MentionOut, NotePiece
 from api.services import invitation_mails
 from db.repositories import enrolments, mentions
 from db.repositories import invitation_mails as mailed
 from domain.campaigns.mentions import (
+    Mention,
     MentionOutcome,
     addresses_in,
     names_in,
@@ -30,6 +31,15 @@ from domain.campaigns.mentions import (
 )
 
 INVITED = "invited"
+
+
+class Outcomes(NamedTuple):
+    """What became of the ``@`` of a note: names, and addresses each with ``invited`` or why not."""
+
+    named: list[Mention]
+    invited: list[tuple[str, str]]
+
+
 log: Any = structlog.get_logger("kameng.api")
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Email)
 
@@ -102,6 +112,29 @@ def told_again(conn: Connection, done: CheckInOut) -> CheckInOut:
         if row.email is not None
     ]
     return done.model_copy(update={"mentions": named, "invited": invited})
+
+
+def codes_of(done: CheckInOut) -> str:
+    """Return what became of the addresses in a note, in their order, for the address of a page.
+
+    The addresses themselves stay out of it.
+    """
+    return ".".join(one.outcome for one in done.invited)
+
+
+def outcomes(conn: Connection, campaign_id: str, author_id: str, check_in_id: str, codes: str) -> Outcomes:
+    """Return once more what the note of an own check-in has done, ``codes`` being those of its addresses."""
+    found = signs(mentions.own_note(conn, campaign_id, author_id, check_in_id))
+    named = resolved(found, mentions.called(conn, campaign_id, names_in(found)), author_id)
+    told = {one.person_id for one in mentions.of_check_ins(conn, [check_in_id]).get(check_in_id, [])}
+    addresses, outcome = addresses_in(found), codes.split(".")
+    known = {INVITED, "validation_failed", *STATUS_OF}
+    if len(outcome) != len(addresses) or not known.issuperset(outcome):
+        outcome = []
+    return Outcomes(
+        [one for one in named if one.person_id is None or one.person_id in told],
+        list(zip(addresses, outcome, strict=False)),
+    )
 
 
 def mentioning(conn: Connection, campaign_id: str, person_id: str, paging: Paging) -> Page[MentioningOut]:

@@ -79,6 +79,16 @@ def of_check_ins(conn: Connection, check_in_ids: Collection[str]) -> dict[str, l
     return found
 
 
+def own_note(conn: Connection, campaign_id: str, author_id: str, check_in_id: str) -> str:
+    """Return the note of somebody's own check-in, nothing for any other."""
+    own = and_(
+        check_ins.c.id == check_in_id,
+        check_ins.c.campaign_id == campaign_id,
+        check_ins.c.person_id == author_id,
+    )
+    return str(conn.execute(select(check_ins.c.note).where(own)).scalar() or "")
+
+
 def mentioning(
     conn: Connection, campaign_id: str, person_id: str, before: str | None, limit: int
 ) -> list[Row[Any]]:

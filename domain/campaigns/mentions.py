@@ -20,7 +20,8 @@ _SIGN = re.compile(r"(?<![A-Za-z0-9._%+\-])[@＠]")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL}){{1,8}}")
 _ENDS_NAME = re.compile(r"[@＠\r\n\u2028\u2029]")
-_WORD = re.compile(r"[\w-]+")
+# A dot in the middle joins the parts of a name in Chinese, an apostrophe those of some in Latin script.
+_WORD = re.compile(r"[\w-]+(?:[·・‧•][\w-]+|['’]\w{2,})*")
 
 
 class MentionOutcome(StrEnum):

@@ -1,6 +1,7 @@
 """Mentions in check-ins over HTTP: who is told, what is invited, and that the check-in always stands."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,8 +13,10 @@ from db.tables.campaigns import check_ins
 from db.tables.invitation_mails import invitation_mails, mentions
 from db.tables.people import people
 from settings import Settings
+from tests.api.test_campaign_pages import en
 from tests.api.test_invitation_mails import change_policy
-from tests.api.test_invitations import enrol
+from tests.api.test_invitations import SITE, enrol
+from tests.support.browser import browser
 from tests.support.campaigns import Campaign
 from tests.support.vetting_api import Api, User, problem, running_api
 
@@ -150,3 +153,48 @@ async def test_many_at_once_who_invite_the_same_friends(api: Api) -> None:
     # Each mailbox is written to once.
     assert sum(row["mail_id"] is not None for row in rows) == 2
     assert len(await api.rows(select(mentions))) == 5
+
+
+async def test_the_page_says_what_became_of_each_and_shows_the_notes(api: Api) -> None:
+    campaign, (ann, bob, *_) = await team(api, "Ann", "示例·安然", "Sam", "sam")
+    guest = await browser(api, SITE, authorization=ann.http.headers["authorization"])
+    named = "@示例·安然 @示例·若谷 @Sam @pal@friends.example @x@mailinator.com"
+    answer = await guest.post(f"/campaigns/{campaign.id}/check-ins", data={"note": f"{WORDS} <b> {named}"})
+    assert answer.status_code == 303
+    where = answer.headers["location"]
+    # Addresses stay out of logs and of the browser's history.
+    assert "friends.example" not in where
+    text = (await guest.get(where)).text
+    for said in (
+        en("page.mentions.name.mentioned", name="示例·安然"),
+        en("page.mentions.name.unknown", name="示例·若谷"),
+        en("page.mentions.name.ambiguous", name="Sam"),
+        en("page.mentions.invited", email="pal@friends.example"),
+        en("page.mentions.not_invited", email="x@mailinator.com", why=en("problem.address_disposable.title")),
+    ):
+        assert said in text
+    for made_up in (
+        where.replace("address_disposable", "nonsense"),
+        where.replace("check_in=", "check_in=0"),
+        re.sub("check_in=[^&]*", "check_in=%00", where),
+    ):
+        told = await guest.get(made_up)
+        assert told.status_code == 200
+        assert "x@mailinator.com" not in told.text
+    # Nobody else reads there what became of it.
+    other = await browser(api, SITE, authorization=bob.http.headers["authorization"])
+    text = (await other.get(where)).text
+    assert en("page.mentions.done") not in text
+    # Who is mentioned reads the note, and all of them on a page of their own.
+    assert en("page.mentions") in text
+    assert f"{WORDS} &lt;b&gt; <strong>@示例·安然</strong> @示例·若谷" in text
+    assert "pal@" not in text
+    whole = (await other.get(f"/campaigns/{campaign.id}/mentions")).text
+    assert "<strong>@示例·安然</strong>" in whole
+    text = (await guest.get(f"/campaigns/{campaign.id}/me")).text
+    assert en("page.mentions") not in text
+    assert en("page.mentions.none") in (await guest.get(f"/campaigns/{campaign.id}/mentions")).text
+    stranger = await api.user("stranger")
+    away = await browser(api, SITE, authorization=stranger.http.headers["authorization"])
+    led = await away.get(f"/campaigns/{campaign.id}/mentions")
+    assert (led.status_code, led.headers["location"]) == (303, f"/campaigns/{campaign.id}")

@@ -43,6 +43,16 @@ def test_names_end_where_somebody_is_called_so() -> None:
     ]
     assert told("今天和@林晓一起读书，谢谢＠林晓！") == [("林晓", "mentioned", "3")]
     assert told("@Annabel and @Anna") == [("Annabel", "unknown", None), ("Anna", "unknown", None)]
+    assert told("和@示例·若谷一起，还有@阿依努尔・买买提。") == [
+        ("示例·若谷一起", "unknown", None),
+        ("阿依努尔・买买提", "unknown", None),
+    ]
+    assert told("@示例·若谷 and @O'Brien, @Bob's dog. @Cid.Then") == [
+        ("示例·若谷", "unknown", None),
+        ("O'Brien", "unknown", None),
+        ("Bob", "unknown", None),
+        ("Cid", "unknown", None),
+    ]
     assert told("@Sam came") == [("Sam", "ambiguous", None)]
     assert told("@Ann, me") == [("Ann", "mentioned", "1")]
     assert told("@Ann, me", author="1") == []
