@@ -127,7 +127,8 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return app(args=arguments, standalone_mode=True)
     except (EngineError, SettingsError) as error:
-        print(f"kameng: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"kameng: {line}", file=sys.stderr)
         sys.exit(USAGE_ERROR)
     except KeyboardInterrupt:
         sys.exit(130)

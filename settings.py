@@ -147,10 +147,21 @@ class Settings(BaseSettings):
 
     def problems(self) -> list[str]:
         """Return what keeps these settings from being used: one line each, saying what to set."""
-        found = _mail_problems(self)
+        found = _database_problems(self) + _mail_problems(self)
         if self.production:
             found += _production_problems(self)
         return found
+
+
+def _database_problems(settings: Settings) -> list[str]:
+    # Imported here because it costs what `kameng --help` does not need.
+    from db.urls import normalise_url
+
+    try:
+        normalise_url(settings.database_url)
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 
 def _mail_problems(settings: Settings) -> list[str]:

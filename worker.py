@@ -296,7 +296,8 @@ def main() -> int:
         gc.freeze()
         asyncio.run(_main(settings))
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        for problem in error.problems:
+            print(f"kameng: {problem}", file=sys.stderr)
         return 2
     return 0
 

@@ -56,6 +56,15 @@ def test_production_refuses_each_default_in_one_line(changed: dict[str, str], na
     assert problem.startswith(f"{named}: ")
 
 
+@pytest.mark.parametrize("url", ["mysql://me:hunter2@db/kameng", "garbage", "sqlite://"])
+def test_a_database_of_another_kind_is_refused_in_one_line(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"database_url": url})
+    (problem,) = caught.value.problems
+    assert problem.startswith("DATABASE_URL: ")
+    assert "hunter2" not in problem
+
+
 def test_sqlite_in_production_can_be_wanted() -> None:
     load_settings(PRODUCTION | {"database_url": "sqlite:////srv/k.db", "allow_sqlite_in_production": True})
 

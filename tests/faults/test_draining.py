@@ -167,5 +167,5 @@ async def test_a_metrics_port_in_use_is_one_line(
         second.spawn()
         await until_gone(second.pid)
     [line] = log.read_text().splitlines()
-    assert line.startswith(f"{setting}: metrics cannot be served at 127.0.0.1:{port} (")
+    assert line.startswith(f"kameng: {setting}: metrics cannot be served at 127.0.0.1:{port} (")
     assert "set another port" in line
