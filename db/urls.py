@@ -18,7 +18,9 @@ def normalise_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise ValueError("DATABASE_URL: this is no address of a database (sqlite:///FILE or postgresql://…)") from error
+        raise ValueError(
+            "DATABASE_URL: this is no address of a database (sqlite:///FILE or postgresql://…)"
+        ) from error
     if parsed.drivername in _POSTGRESQL:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in _SQLITE:
