@@ -36,6 +36,7 @@ MAX_NAME = 120
 FALLBACK_NAME = "document"
 
 _PDF_HEADER = re.compile(rb"%PDF-(1\.[0-7]|2\.0)[\r\n \t]")
+_PDF_OBJECT = re.compile(rb"\d[\r\n\t ]{1,8}\d{1,5}[\r\n\t ]{1,8}obj\b")
 _PDF_END = b"%%EOF"
 _PDF_TAIL = 1024
 
@@ -68,12 +69,14 @@ def sniff(head: bytes) -> MediaType | None:
 
 
 def check_pdf(content: bytes) -> None:
-    """Refuse what does not begin and end as a PDF: a version first, its end mark in the last 1,024 bytes.
+    """Refuse what is not built as a PDF: a version first, objects, its end mark in the last 1,024 bytes.
 
-    Raises ``UnfitDocument``. A file that was cut off has no end. What lies between is for viewers, which
-    mend much: scanners and signing programs write files that are not quite as they should be.
+    Raises ``UnfitDocument``. A file that was cut off has no end, and one without an object has nothing to
+    show. What else is amiss is for viewers, which mend much: scanners and signing programs write files that
+    are not quite as they should be.
     """
-    if not _PDF_HEADER.match(content) or _PDF_END not in content[-_PDF_TAIL:]:
+    begun, ended = _PDF_HEADER.match(content), _PDF_END in content[-_PDF_TAIL:]
+    if not (begun and ended and _PDF_OBJECT.search(content)):
         raise UnfitDocument("document_damaged")
 
 

@@ -41,7 +41,12 @@ from domain.vetting import Status
 
 router = APIRouter(prefix=PREFIX, tags=["applications"])
 
-_OWNER_OR_STAFF = allow.owner_or(*VETTING_STAFF, owner=applications.owner_of, parameter="application_id")
+_OWNER_OR_STAFF = allow.owner_or(
+    *VETTING_STAFF,
+    owner=applications.owner_of,
+    parameter="application_id",
+    private=applications.never_handed_in,
+)
 _OWNER = allow.owner_or(owner=applications.owner_of, parameter="application_id")
 
 Reader = Annotated[Actor, _OWNER_OR_STAFF]

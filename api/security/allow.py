@@ -9,9 +9,10 @@ function gets a ``Guard`` and does its own work through ``guard.read`` or ``guar
 rule is enforced on the same connection: one round trip less, where that is measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastapi import params
+from sqlalchemy import Connection
 
 from api.security.rules import Eager, Guard, Inside, Owner, Public, Rule
 from api.security.scopes import Scope
@@ -40,13 +41,27 @@ def roles(*wanted: Role, scope: Scope | None = None) -> params.Depends:
     return params.Depends(Eager(Rule(_names(wanted), roles=frozenset(wanted), scope=scope)))
 
 
-def owner_or(*wanted: Role, owner: Owner, parameter: str, scope: Scope | None = None) -> params.Depends:
+def owner_or(
+    *wanted: Role,
+    owner: Owner,
+    parameter: str,
+    scope: Scope | None = None,
+    private: Callable[[Connection, str], bool] | None = None,
+) -> params.Depends:
     """Allow whose the object is, and ``wanted``; to others it does not exist (404).
 
-    ``parameter`` names the path parameter with the object's id, which ``owner`` looks up.
+    ``parameter`` names the path parameter with the object's id, which ``owner`` looks up; what ``private``
+    tells to be still its owner's alone does not exist to ``wanted`` either.
     """
     audience = f"owner, {_names(wanted)}" if wanted else "owner"
-    rule = Rule(audience, roles=frozenset(wanted), owner=owner, owner_parameter=parameter, scope=scope)
+    rule = Rule(
+        audience,
+        roles=frozenset(wanted),
+        owner=owner,
+        owner_parameter=parameter,
+        scope=scope,
+        private=private,
+    )
     return params.Depends(Eager(rule))
 
 

@@ -40,6 +40,7 @@ class Rule:
         session_only: bool = False,
         public: bool = False,
         local_only: bool = False,
+        private: Callable[[Connection, str], bool] | None = None,
     ) -> None:
         self.audience = audience
         self.roles = roles
@@ -49,6 +50,7 @@ class Rule:
         self.session_only = session_only
         self.public = public
         self.local_only = local_only
+        self.private = private
 
     def admit(
         self,
@@ -87,6 +89,8 @@ class Rule:
         if owner == actor.person_id:
             return
         if actor.held_roles.isdisjoint(self.roles):
+            raise Problem("not_found")
+        if self.private is not None and self.private(conn, target):
             raise Problem("not_found")
         actor.require(*self.roles)
 

@@ -20,10 +20,10 @@ from domain.vetting import Refusal
 def not_own(conn: Connection, actor: Actor, application_id: str) -> Row[Any]:
     """Return an application's row to staff whose own it is not: nobody reads what others say about them.
 
-    Raises ``Problem``.
+    A draft that was never handed in does not exist to staff. Raises ``Problem``.
     """
     row = applications.get(conn, application_id)
-    if row is None:
+    if row is None or (row.submitted_at is None and row.person_id != actor.person_id):
         raise Problem("not_found")
     if row.person_id == actor.person_id:
         raise Problem(Refusal.CONFLICT_OF_INTEREST.value, conflict=ConflictKind.SELF.value)

@@ -353,3 +353,9 @@ _OWNER = select(applications.c.person_id).where(applications.c.id == _APPLICATIO
 def owner_of(conn: Connection, application_id: str) -> str | None:
     """Return whose application it is, None if there is none of that id."""
     return conn.execute(_OWNER, {"application": application_id}).scalar_one_or_none()
+
+
+def never_handed_in(conn: Connection, application_id: str) -> bool:
+    """Tell whether an application is, or ended as, a draft that only its applicant knows of."""
+    submitted = select(applications.c.submitted_at).where(applications.c.id == application_id)
+    return conn.execute(submitted).scalar() is None

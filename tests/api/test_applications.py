@@ -266,10 +266,17 @@ async def test_other_peoples_applications_do_not_exist(api: Api, lin: User) -> N
             "not_found",
         )
     staff = await api.user("staff", Role.REVIEWER)
+    problem(await staff.get(path), 404, "not_found")
+    await _handed_in(api, path.rpartition("/")[2])
     assert (await staff.get(path)).json()["staff"]["claimed_by"] is None
     problem(
         await staff.http.patch(path, json={"headline": "x"}, headers={"If-Match": '"v1"'}), 404, "not_found"
     )
+
+
+async def _handed_in(api: Api, application_id: str) -> None:
+    own = applications.c.id == application_id
+    await api.execute(update(applications).where(own).values(submitted_at=datetime.now(UTC)))
 
 
 async def test_lists_show_people_their_own_and_staff_what_was_handed_in(api: Api, lin: User) -> None:
@@ -410,6 +417,7 @@ async def test_the_applicant_reads_no_names_and_no_single_opinions(api: Api, lin
     ]
     assert told[2]["detail"] == {"round": 1}
     assert {e["actor_name"] for e in told} == {None}
+    await _handed_in(api, draft["id"])
     seen = (await staff.get(f"/applications/{draft['id']}/timeline")).json()["items"]
     assert [e["code"] for e in seen] == steps
     assert seen[1]["actor_name"] == "Shown staff"

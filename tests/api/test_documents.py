@@ -96,6 +96,12 @@ async def test_a_document_goes_in_and_comes_out(api: Api) -> None:
         "application/pdf",
     )
     path = f"/applications/{application_id}/documents/{body['id']}"
+    # What was never handed in is nobody's business but the applicant's, identity papers before all.
+    for hidden in ("", "/timeline", path.removeprefix(f"/applications/{application_id}")):
+        problem(await staff.get(f"/applications/{application_id}{hidden}"), 404, "not_found")
+    await api.execute(
+        update(applications).where(applications.c.id == application_id).values(submitted_at=datetime.now(UTC))
+    )
     for reader in (lin, staff):
         found = await reader.get(path)
         assert found.content == PDF
@@ -163,7 +169,7 @@ def animated() -> bytes:
 
 
 LIES = {
-    "empty": (b"", "document_type_unknown"),
+    "empty": (b"", "file_empty"),
     "gif": (picture("GIF"), "document_type_unknown"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "document_type_unknown"),
     "html": (b"<!doctype html><script>alert(1)</script>", "document_type_unknown"),
@@ -197,7 +203,7 @@ async def test_eleven_mebibytes_are_too_many(lite: Api) -> None:
     application_id = await draft_of(lin)
     for size in (10 * MIB + 1, 11 * MIB, 120 * MIB):
         answer = await upload(lin, application_id, "sample", PDF + b"\0" * (size - len(PDF)), "big.pdf")
-        problem(answer, 413, "body_too_large")
+        problem(answer, 413, "file_too_large")
         assert answer.json()["max_bytes"] == 10 * MIB
     exactly = b"%PDF-1.7\n" + b"\0" * (10 * MIB - len(PDF)) + PDF[9:]
     assert len(exactly) == 10 * MIB
@@ -221,7 +227,7 @@ async def test_a_body_without_an_announced_length_is_cut_off_too(lite: Api) -> N
         content=endless(),
         headers={"Content-Type": "multipart/form-data; boundary=b"},
     )
-    problem(answer, 413, "body_too_large")
+    problem(answer, 413, "file_too_large")
 
 
 async def test_the_policy_says_how_large_and_how_many(lite: Api) -> None:
@@ -231,7 +237,7 @@ async def test_the_policy_says_how_large_and_how_many(lite: Api) -> None:
     lin = await lite.user("lin")
     application_id = await draft_of(lin)
     problem(
-        await upload(lin, application_id, "sample", PDF[:9] + b"\0" * 2048 + PDF[9:]), 413, "body_too_large"
+        await upload(lin, application_id, "sample", PDF[:9] + b"\0" * 2048 + PDF[9:]), 413, "file_too_large"
     )
     for kind in ("sample", "identity"):
         await hand_in(lin, application_id, kind, PDF)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -246,6 +246,8 @@ async def test_a_pdf_is_shown_as_pictures_of_its_pages(api: Api) -> None:
     desk = await desk_of(api, submit=False)
     whole = await hand_in(desk.lin, desk.id, "sample", paper("A sample", ["of work"]), "sample.pdf")
     empty = (await desk.shown())["documents"][0]["id"]
+    own = applications.c.id == desk.id
+    await api.execute(update(applications).where(own).values(submitted_at=datetime.now(UTC)))
     base = f"/applications/{desk.id}/documents"
     framed = await desk.ann.get(f"{SITE}{base}/{whole}/pages")
     assert f'src="{base}/{whole}/pages/1"' in framed.text
