@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from contracts.vetting import Act, Appeal, ConfirmViolation, DecideAppeal, DecideProbation, Submit
-from domain.vetting import ends, process, review, trial
+from domain.process import Refused
+from domain.vetting import AppealDecision, Refusal, ends, process, review, trial
 from domain.vetting.review import Review
 from domain.vetting.state import Alarm, Effects, VettingState
 
@@ -68,6 +69,18 @@ def deciding_probation(request: DecideProbation) -> Change:
 def appealing(request: Appeal) -> Change:
     """Appeal."""
     return lambda state, now: ends.appeal(state, request.actor_id, request.note_id, now)
+
+
+def judging_appeal(request: DecideAppeal) -> Change:
+    """Decide the appeal as asked today: who upholds a loss says why. Older histories hold some without."""
+
+    def change(state: VettingState, now: datetime) -> Effects:
+        effects = deciding_appeal(request)(state, now)
+        if request.decision is AppealDecision.UPHOLD and request.note_id is None:
+            raise Refused(Refusal.NOTE_REQUIRED)
+        return effects
+
+    return change
 
 
 def deciding_appeal(request: DecideAppeal) -> Change:

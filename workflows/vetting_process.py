@@ -279,4 +279,4 @@ class VettingProcess(Process[VettingState, Effects, StatusView]):
 
     @decide_appeal.validator
     def _check_decide_appeal(self, request: DecideAppeal) -> None:
-        self.validate(changes.deciding_appeal(request))
+        self.validate(changes.judging_appeal(request))

@@ -70,7 +70,7 @@ def decide_appeal(
     if back_to is Status.MEMBER_VOTE:
         vote.begin(state, now)
     elif back_to is Status.PROBATION:
-        trial.begin_again(state, effects, now)
+        trial.begin_again(state, effects, now, appealed=True)
     else:
         review.begin_round(state, effects, now)
     return effects

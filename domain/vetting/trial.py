@@ -26,16 +26,30 @@ def begin(state: VettingState, effects: Effects, now: datetime) -> None:
     effects.mail(MailTemplate.VOTE_PASSED_PROBATION_STARTED, Audience.APPLICANT, **data)
 
 
-def begin_again(state: VettingState, effects: Effects, now: datetime, missed: Sequence[str] = ()) -> None:
-    """Start the second span, by extension or after a successful appeal; there is no third."""
+def begin_again(
+    state: VettingState,
+    effects: Effects,
+    now: datetime,
+    missed: Sequence[str] = (),
+    *,
+    note_id: str | None = None,
+    appealed: bool = False,
+) -> None:
+    """Start another span, by the one extension there is or after a successful appeal."""
     number = (state.period.number if state.period else 0) + 1
     _start_period(state, number, now, state.policy.probation.extension_days)
     state.extended = True
     effects.grant = Role.PROVISIONAL_LEADER
     ends_at = _ends_at(state)
     state.note(effects, now, "probation_extended", ends_at=ends_at.isoformat())
-    data = {"ends_at": ends_at.isoformat(), "missed": list(missed)}
-    effects.mail(MailTemplate.PROBATION_EXTENDED, Audience.APPLICANT, **data)
+    effects.mail(
+        MailTemplate.PROBATION_EXTENDED,
+        Audience.APPLICANT,
+        ends_at=ends_at.isoformat(),
+        missed=list(missed),
+        note_id=note_id,
+        appealed=appealed,
+    )
 
 
 def _start_period(state: VettingState, number: int, now: datetime, days: int) -> None:
@@ -125,7 +139,7 @@ def violation(state: VettingState, actor_id: str, violation_id: str, kind: str, 
 
 
 def _await_decision(state: VettingState, effects: Effects, now: datetime, why: str) -> None:
-    rules = state.policy.probation
+    rules, again = state.policy.probation, state.stage is Stage.PROBATION_DECISION
     advice = _advice(state)
     alarms = (
         Alarm(at=now + rules.decision_reminder_days * DAY, kind=AlarmKind.DECISION_REMINDER),
@@ -134,7 +148,14 @@ def _await_decision(state: VettingState, effects: Effects, now: datetime, why: s
     state.move(Stage.PROBATION_DECISION, WaitingOn.STAFF, now, alarms)
     state.note(effects, now, "probation_judged", recommendation=advice.value, why=why)
     deadline = state.told(AlarmKind.DECISION_REMINDER)
-    effects.mail(MailTemplate.PROBATION_UNDER_REVIEW, Audience.APPLICANT, reason=why, deadline=deadline)
+    effects.mail(
+        MailTemplate.PROBATION_UNDER_REVIEW,
+        Audience.APPLICANT,
+        reason=why,
+        deadline=deadline,
+        again=again,
+        extended=state.extended,
+    )
     effects.mail(
         MailTemplate.STAFF_PROBATION_DECISION,
         Audience.REVIEWERS,
@@ -186,7 +207,7 @@ def decide(
         ends.certify(state, effects, now)
     elif decision is ProbationDecision.EXTEND:
         missed = [target.value for target in state.evaluation.missed] if state.evaluation else []
-        begin_again(state, effects, now, missed)
+        begin_again(state, effects, now, missed, note_id=note_id)
     else:
         ends.fail_probation(state, effects, _failed_for(state), now, note_id)
     return effects

@@ -57,6 +57,7 @@ def opened(
         Audience.APPLICANT,
         ballot_id=ballot_id,
         closes_at=closes_at.isoformat(),
+        again=state.ballots > 1,
     )
     return effects
 

@@ -329,6 +329,9 @@ async def test_a_rejection_cools_down_and_is_appealed_once(desk: Desk) -> None:
     problem(
         await desk.ann.post(f"{desk.path}/appeal-decision", {"decision": "uphold"}), 403, "decided_before"
     )
+    problem(
+        await desk.lead.post(f"{desk.path}/appeal-decision", {"decision": "uphold"}), 422, "note_required"
+    )
     decided = await desk.lead.post(
         f"{desk.path}/appeal-decision", {"decision": "overturn", "note": "The sample is enough."}
     )

@@ -65,7 +65,7 @@ class Life:
         await self.send(VettingWorkflow.decide_probation, lost)
         appeal = Appeal(actor_id=case.applicant, note_id=await case.note())
         await self.send(VettingWorkflow.appeal, appeal)
-        upheld = DecideAppeal(actor_id=here.lead, decision=AppealDecision.UPHOLD)
+        upheld = DecideAppeal(actor_id=here.lead, decision=AppealDecision.UPHOLD, note_id=await case.note())
         await self.send(VettingWorkflow.decide_appeal, upheld)
         await case.handle.result()
 

@@ -9,7 +9,19 @@ from domain.mail import MailTemplate
 from domain.people import LOCALES
 from domain.policy import ReviewPolicy, VettingPolicy
 from domain.probation import Figures
-from domain.vetting import ReasonCode, ReviewDecision, Stage, Status, ends, process, review, trial
+from domain.vetting import (
+    AppealDecision,
+    ProbationDecision,
+    ReasonCode,
+    ReviewDecision,
+    Stage,
+    Status,
+    ends,
+    process,
+    review,
+    trial,
+    vote,
+)
 from domain.vetting.review import Review
 from domain.vetting.state import Effects, MailOrder, VettingState
 from tests.support.letters import HOLES
@@ -273,6 +285,57 @@ def test_a_probation_judged_before_an_outage_names_the_next_reminder() -> None:
     assert_due(told(next_ring(state, START + 23 * DAY), MailTemplate.STAFF_PROBATION_REMINDER), 25)
     assert state.deadline is not None
     assert state.deadline.at == START + 25 * DAY
+
+
+def test_a_violation_in_the_days_of_the_decision_does_not_end_the_probation_again() -> None:
+    state, first = judged()
+    early = told(first, MailTemplate.PROBATION_UNDER_REVIEW)
+    assert_says(early, "Your probation is over", "见习期已经结束")
+    trial.violation(state, "moderator", "v", "spam", START + DAY)
+    effects = trial.judged(state, 1, [], Figures(), START + DAY, "violation")
+    text = told(effects, MailTemplate.PROBATION_UNDER_REVIEW)
+    assert_says(text, "they were already deciding", "一并考虑")
+    assert_silent(text, "judged early", "提前进入评定")
+    assert_says(text, "extended once", "延长一次")
+
+
+def test_an_extension_says_why_and_that_it_is_the_only_one() -> None:
+    state, _ = judged()
+    effects = trial.decide(state, "ann", ProbationDecision.EXTEND, "n", START + DAY)
+    assert ordered(effects, MailTemplate.PROBATION_EXTENDED).data["note_id"] == "n"
+    text = told(effects, MailTemplate.PROBATION_EXTENDED)
+    assert_says(text, "only one extension", "延长只有一次")
+    state.orders = ()
+    again = trial.judged(state, 2, [], Figures(), START + 31 * DAY)
+    text = told(again, MailTemplate.PROBATION_UNDER_REVIEW)
+    assert_silent(text, "extended", "延长")
+
+
+def overturned(back_to: Status) -> tuple[VettingState, Effects]:
+    state, _ = submitted()
+    state.ballots, state.status = 1, back_to
+    if back_to is Status.PROBATION:
+        ends.fail_probation(state, Effects(), (ReasonCode.TARGETS_MISSED,), START)
+    else:
+        ends.reject(state, Effects(), (ReasonCode.VOTE_FAILED,), START)
+    ends.appeal(state, APPLICANT, "n", START + DAY)
+    return state, process.decide_appeal(state, "lead", AppealDecision.OVERTURN, "n", START + DAY)
+
+
+def test_a_probation_after_an_appeal_is_not_called_the_only_extension() -> None:
+    _, effects = overturned(Status.PROBATION)
+    text = told(effects, MailTemplate.PROBATION_EXTENDED)
+    assert_says(text, "As decided on your appeal", "根据申诉的结果")
+    assert_silent(text, "only one extension", "延长只有一次")
+
+
+def test_a_vote_after_an_appeal_does_not_congratulate_on_the_review_again() -> None:
+    state, _ = overturned(Status.MEMBER_VOTE)
+    assert state.ballot is not None
+    effects = vote.opened(state, state.ballot.id, START + DAY, START + 8 * DAY, 9, START + DAY)
+    text = told(effects, MailTemplate.REVIEW_PASSED_VOTE_OPENED)
+    assert_says(text, "As decided on your appeal", "根据申诉的结果")
+    assert_silent(text, "Congratulations", "恭喜")
 
 
 def test_changes_that_arrive_are_not_a_first_application() -> None:

@@ -274,7 +274,9 @@ class Case:
         )
 
     async def decide_appeal(self, decision: AppealDecision, actor_id: str | None = None) -> StatusView:
-        request = DecideAppeal(actor_id=actor_id or self.community.lead, decision=decision)
+        request = DecideAppeal(
+            actor_id=actor_id or self.community.lead, decision=decision, note_id=await self.note()
+        )
         return await self.send(VettingWorkflow.decide_appeal, request)
 
     async def skip(self, **delta: float) -> StatusView:
