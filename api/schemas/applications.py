@@ -134,7 +134,7 @@ class DocumentOut(BaseModel):
 
 
 class TargetOut(BaseModel):
-    """A target of probation; ``value`` and ``met`` are null until it is judged."""
+    """A target of probation; ``value`` and ``met`` are null until a week was evaluated."""
 
     target: str
     needed: float

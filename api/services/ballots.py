@@ -32,6 +32,7 @@ DECIDES = {"vetting": "start_of_probation"}
 _REFUSED = {
     Cast.NO_BALLOT: "not_found",
     Cast.CLOSED: "ballot_closed",
+    Cast.CANCELLED: "ballot_cancelled",
     Cast.NOT_ON_ROLL: "not_on_roll",
     Cast.ALREADY_VOTED: "already_voted",
 }

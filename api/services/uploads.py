@@ -89,7 +89,7 @@ def storage_unavailable() -> Problem:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem("body_too_large", max_bytes=limit)
+    return Problem("file_too_large", max_bytes=limit, megabytes=f"{limit / 2**20:g}")
 
 
 def _received(items: list[tuple[str, UploadFile | str]], max_bytes: int, wanted: set[str]) -> Received:
@@ -103,6 +103,9 @@ def _received(items: list[tuple[str, UploadFile | str]], max_bytes: int, wanted:
     if (upload.size or 0) > max_bytes:
         upload.file.close()
         raise _too_large(max_bytes)
+    if not upload.size:
+        upload.file.close()
+        raise Problem("file_empty")
     return Received(upload.file, upload.filename or "", upload.size or 0, texts)
 
 

@@ -45,6 +45,7 @@ class Cast(StrEnum):
     REPEATED = "repeated"
     NO_BALLOT = "ballot_not_found"
     CLOSED = "ballot_closed"
+    CANCELLED = "ballot_cancelled"
     NOT_ON_ROLL = "not_on_roll"
     ALREADY_VOTED = "already_voted"
 
@@ -155,7 +156,7 @@ _POSTGRES_CAST = (
 )
 
 _WHY_NOT = (
-    select(ballots.c.id, ballot_roll.c.has_voted, ballot_votes.c.choice)
+    select(ballots.c.status, ballot_roll.c.has_voted, ballot_votes.c.choice)
     .select_from(ballots)
     .outerjoin(ballot_roll, and_(ballot_roll.c.ballot_id == ballots.c.id, ballot_roll.c.person_id == _PERSON))
     .outerjoin(
@@ -223,7 +224,9 @@ def _why_not(conn: Connection, vote: Vote, own: str) -> CastVote:
         return CastVote(Cast.NOT_ON_ROLL)
     if row.choice == vote.choice.value:
         return CastVote(Cast.REPEATED, own)
-    return CastVote(Cast.ALREADY_VOTED if row.has_voted else Cast.CLOSED)
+    if row.has_voted:
+        return CastVote(Cast.ALREADY_VOTED)
+    return CastVote(Cast.CANCELLED if row.status == BallotStatus.CANCELLED else Cast.CLOSED)
 
 
 _LISTED = (

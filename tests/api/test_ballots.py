@@ -208,7 +208,7 @@ async def test_who_comes_to_a_cancelled_ballot_is_told_so(api: Api) -> None:
     candidate, [ann] = await api.user("candidate"), await voters(api, 1)
     ballot = await open_ballot(api, candidate)
     await api.db.write(lambda conn: vetting.cancel_ballot(conn, ballot))
-    problem(await ann.post(f"/ballots/{ballot}/votes", vote()), 409, "ballot_closed")
+    problem(await ann.post(f"/ballots/{ballot}/votes", vote()), 410, "ballot_cancelled")
     for path in ("", "/result", "/receipts", f"/receipts/{'A' * 26}"):
         gone = problem(await ann.get(f"/ballots/{ballot}{path}"), 410, "ballot_cancelled")
         assert "withdrawn" in gone["detail"]

@@ -136,8 +136,8 @@ LIES = {
     "gif": (b"GIF89a" + b"\0" * 40, 422, "picture_type_unknown"),
     "begins like one": (b"\xff\xd8\xff\xe0" + b"<script>" * 99, 422, "document_damaged"),
     "bomb": (bomb_png(20_000, 20_000), 422, "image_too_large"),
-    "11 MiB": (b"\xff\xd8\xff" + b"\0" * (11 * 2**20), 413, "body_too_large"),
-    "nothing": (b"", 422, "picture_type_unknown"),
+    "11 MiB": (b"\xff\xd8\xff" + b"\0" * (11 * 2**20), 413, "file_too_large"),
+    "nothing": (b"", 422, "file_empty"),
 }
 
 
