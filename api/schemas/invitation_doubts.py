@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from api.inputs import Input
 from api.pagination import LARGEST_PAGE
@@ -66,10 +67,17 @@ class CaseOut(DoubtOut):
 
 
 class DoubtDecisionIn(Input):
-    """What staff decide, and why."""
+    """What staff decide, and why; a friend who is not to count is owed a reason."""
 
     decision: DoubtDecision
-    note: Note | None = None
+    note: Annotated[Note | None, Field(validate_default=True)] = None
+
+    @field_validator("note")
+    @classmethod
+    def _explained(cls, note: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("decision") is DoubtDecision.REJECT and not (note and note.strip()):
+            raise PydanticCustomError("unexplained", "must say why")
+        return note
 
 
 class DoubtDecisionsIn(DoubtDecisionIn):

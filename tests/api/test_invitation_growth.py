@@ -327,6 +327,9 @@ async def test_the_queue_of_doubtful_friends(api: Api) -> None:
     assert en("page.doubts.same_client_text", count=2, own=2, others=0) in case
     assert "@people.example" not in case
     assert (await page.post(f"{SITE}{path}/decision", data={})).status_code == 422
+    unexplained = await page.post(f"{SITE}{path}/decision", data={"decision": "reject"})
+    assert unexplained.status_code == 422
+    assert en("field.unexplained") in unexplained.text
     decided = await page.post(
         f"{SITE}{path}/decision", data={"decision": "reject", "note": "All one <b>person"}
     )
@@ -359,16 +362,20 @@ async def test_several_cases_are_decided_alike_and_each_by_itself(api: Api) -> N
     done = await page.post(f"{at}?reason=ring", data=chosen | {"shown": shown})
     assert done.headers["location"] == "/staff/invitations?reason=ring&done=friends_decided"
     # One that is decided meanwhile holds up no other, and is not decided again.
-    again = await page.post(at, data={"cases": shown[1:3], "decision": "reject"})
+    again = await page.post(at, data={"cases": shown[1:3], "decision": "reject", "note": "One person."})
     assert again.status_code == 409
     rest = re.findall(r'name="cases" value="([^"]+)"', again.text)
     assert rest == shown[3:]
     all_of_them = {"all": "yes", "shown": rest, "decision": "reject"}
+    unexplained = await page.post(at, data=all_of_them)
+    assert unexplained.status_code == 422
+    assert en("field.unexplained") in unexplained.text
+    all_of_them["note"] = "The same."
     assert (await page.post(at, data=all_of_them)).status_code == 303
     assert en("page.doubts.none") in await look(page, "/staff/invitations?done=friends_decided")
     rows = {row["id"]: row["status"] for row in await api.rows(select(invitation_joins))}
     assert [rows[one] for one in shown] == ["joined"] * 2 + ["rejected"] * 4
-    assert [note["author_id"] for note in await api.rows(select(notes))] == [judge.id] * 2
+    assert [note["author_id"] for note in await api.rows(select(notes))] == [judge.id] * 6
     member = await window(api, await api.user("member"))
     assert (await member.post(at, data=all_of_them)).status_code == 403
 

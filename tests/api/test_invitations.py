@@ -201,7 +201,13 @@ async def test_one_person_with_many_addresses_is_looked_at_by_staff(api: Api) ->
     assert doubt["reasons"] == ["lookalike_address"]
     decision = f"/staff/invitations/doubtful/{doubt['id']}/decision"
     problem(await boss.post(decision, {"decision": "perhaps"}), 422, "validation_failed")
-    assert (await boss.post(decision, {"decision": "reject"})).json() == {"outcome": "rejected", "points": 0}
+    for nothing in ({}, {"note": None}, {"note": " "}):
+        unexplained = problem(
+            await boss.post(decision, {"decision": "reject"} | nothing), 422, "validation_failed"
+        )
+        assert [one["field"] for one in unexplained["errors"]] == ["note"]
+    no = {"decision": "reject", "note": "Two addresses of one person."}
+    assert (await boss.post(decision, no)).json() == {"outcome": "rejected", "points": 0}
     problem(await boss.post(decision, {"decision": "count"}), 409, "invitation_decided")
     problem(
         await boss.post(f"/staff/invitations/doubtful/{new_id()}/decision", {"decision": "count"}),
