@@ -8,6 +8,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from locales import translate
 from locales.catalogue import language_of
 
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of the page: our own styles, and the form back to where it came from."""
+
 _TEMPLATES = Path(__file__).parent.parent / "templates" / "mail"
 _ENVIRONMENT = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
@@ -23,6 +29,7 @@ class UnsubscribeState(Enum):
 
 
 _INVITED = frozenset({UnsubscribeState.ASK_INVITED, UnsubscribeState.DONE_INVITED})
+_DONE = frozenset({UnsubscribeState.DONE, UnsubscribeState.DONE_INVITED})
 _BUTTONS = {
     UnsubscribeState.ASK: "mail.unsubscribe.button",
     UnsubscribeState.ASK_INVITED: "mail.uninvite.button",
@@ -38,4 +45,7 @@ def unsubscribe_page(locale: str, state: UnsubscribeState) -> str:
         title=translate(locale, title),
         message=translate(locale, state.value),
         button=translate(locale, button) if button else None,
+        done=state in _DONE,
+        brand=translate(locale, "page.name"),
+        footer=translate(locale, "page.footer"),
     )

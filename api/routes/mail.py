@@ -19,7 +19,7 @@ from api.security import allow
 from db.database import Database
 from db.repositories import invitation_mails, mail_events
 from mail.unsubscribe import UnsubscribeTokens
-from mail.unsubscribe_page import UnsubscribeState, unsubscribe_page
+from mail.unsubscribe_page import PAGE_POLICY, UnsubscribeState, unsubscribe_page
 from mail.webhook import (
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
@@ -37,6 +37,10 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {"description": "The link is not ours", "content": {"text/html": {}}}
 }
 Token = Annotated[str, Path(min_length=1, max_length=512)]
+
+
+def _page(locale: str, state: UnsubscribeState, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(unsubscribe_page(locale, state), status, {"Content-Security-Policy": PAGE_POLICY})
 
 
 def _whose(settings: Settings, token: str) -> tuple[str | None, str | None]:
@@ -66,9 +70,9 @@ async def ask(token: Token, request: Request, settings: SettingsDep, db: Databas
     person_id, mailbox = _whose(settings, token)
     locale = await _locale(db, request, person_id, mailbox)
     if person_id is None and mailbox is None:
-        return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.INVALID), 404)
+        return _page(locale, UnsubscribeState.INVALID, 404)
     asks = UnsubscribeState.ASK if person_id is not None else UnsubscribeState.ASK_INVITED
-    return HTMLResponse(unsubscribe_page(locale, asks))
+    return _page(locale, asks)
 
 
 @router.post(
@@ -89,11 +93,11 @@ async def leave(token: Token, request: Request, settings: SettingsDep, db: Datab
     if mailbox is not None:
         now = datetime.now(UTC)
         await db.write(lambda conn: invitation_mails.refuse(conn, mailbox, now))
-        return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.DONE_INVITED))
+        return _page(locale, UnsubscribeState.DONE_INVITED)
     if person_id is None:
-        return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.INVALID), 404)
+        return _page(locale, UnsubscribeState.INVALID, 404)
     await db.write(lambda conn: mail_events.unsubscribe(conn, person_id))
-    return HTMLResponse(unsubscribe_page(locale, UnsubscribeState.DONE))
+    return _page(locale, UnsubscribeState.DONE)
 
 
 @lru_cache(maxsize=4)
