@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from db import postgres, sqlite
-from db.urls import normalise_url
+from db.urls import normalise_url, sqlite_file_of
 
 MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -47,6 +47,10 @@ def downgrade(url: str, revision: str = "base") -> str | None:
 
 def is_current(url: str) -> bool:
     """Tell whether the schema is at the newest revision. Raises ``DatabaseUnavailable``."""
+    file = sqlite_file_of(url)
+    if file is not None and not file.exists():
+        # Opened, it would be made.
+        return False
     with _transaction(url) as conn:
         return current(conn) == head()
 

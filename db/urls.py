@@ -39,3 +39,12 @@ def sqlite_file_of(url: str) -> Path | None:
     """Return the file of a database URL as people write it, None for PostgreSQL. Raises ``ValueError``."""
     parsed = normalise_url(url)
     return sqlite_file(parsed) if parsed.get_backend_name() == "sqlite" else None
+
+
+def shown(url: str) -> str:
+    """Return where the database of ``url`` is, as people may read it: without user, password and options."""
+    parsed = normalise_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return str(parsed.database)
+    port = f":{parsed.port}" if parsed.port else ""
+    return f"{parsed.host or 'this machine'}{port}/{parsed.database or ''}"

@@ -1,6 +1,5 @@
 """Commands that work on the database: ``kameng migrate``, ``kameng import …``, ``kameng admin …``."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +12,16 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from db import migrate
 from db.database import Database
 from db.errors import DatabaseUnavailable
+from db.urls import sqlite_file_of
 from domain.people import DEFAULT_LOCALE
 from engine.admin import Granted, create_admin, reset_second_factor
+from engine.cache import writable
 from engine.csv_files import BadLine
 from engine.errors import EngineError
 from engine.imports import Import, import_contributions, import_members
 from engine.logs import configure_logging
-from settings import load_settings
+from engine.on_database import not_available, on_database
+from settings import Settings, load_settings
 
 T = TypeVar("T")
 Importer = Callable[[Database, Path, datetime, Import], Awaitable[Import]]
@@ -29,12 +31,23 @@ File = Annotated[Path, typer.Argument(help="CSV in UTF-8; the first line names t
 
 def migrate_command() -> None:
     """Bring the database to the newest schema."""
-    url = load_settings().database_url
+    settings = load_settings()
+    _make_room(settings)
     try:
-        revision = migrate.upgrade(url)
+        revision = migrate.upgrade(settings.database_url)
     except DatabaseUnavailable as error:
-        raise EngineError(f"the database is not available ({error})") from error
+        raise not_available(settings.database_url, error) from error
     typer.echo(f"The database is at revision {revision}.")
+
+
+def _make_room(settings: Settings) -> None:
+    """Make the data directory for a database in it. Raises ``EngineError`` if another is missing."""
+    file = sqlite_file_of(settings.database_url)
+    if file is None or file.parent.is_dir():
+        return
+    if file.parent.absolute() != settings.data_dir.absolute():
+        raise EngineError(f"there is no directory {file.parent}; make it, or set DATABASE_URL")
+    writable(settings.data_dir, "set KAMENG_DATA_DIR to a directory of your own")
 
 
 def import_members_command(file: File) -> None:
@@ -101,18 +114,5 @@ def _progress(console: Console) -> Progress:
 
 
 def _run(work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run ``work`` on the database of the settings. Raises ``EngineError`` if it is away or not migrated."""
-    url = load_settings().database_url
-
-    async def main() -> T:
-        async with Database.connect(url) as db:
-            return await work(db)
-
-    try:
-        if not migrate.is_current(url):
-            raise EngineError("the database has not been migrated; run: kameng migrate")
-        return asyncio.run(main())
-    except DatabaseUnavailable as error:
-        raise EngineError(
-            f"the database is not available ({error}); what was written before stays"
-        ) from error
+    """Run ``work`` on the database of the settings."""
+    return on_database(load_settings().database_url, work)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.urls import shown
 from engine import processes
 from engine.cache import Report, compiling_once, try_lock, writable
 from engine.errors import EngineError
@@ -166,7 +167,7 @@ def say_where(report: Report, options: DevOptions, env: Mapping[str, str], setti
     base = f"http://127.0.0.1:{options.port}"
     ui = env.get("KAMENG_TEMPORAL_UI_URL", "")
     places = {"Kameng": base, "API": f"{base}/docs", "Outbox": f"{base}/outbox", "Temporal": ui}
-    places |= {"Database": settings.database_url.split("@")[-1], "Logs": str(options.data_dir / "logs")}
+    places |= {"Database": shown(settings.database_url), "Logs": str(options.data_dir / "logs")}
     if settings.mail_transport != "outbox":
         del places["Outbox"]
     for name, place in places.items():
@@ -250,11 +251,12 @@ def _migrate(settings: Settings) -> None:
     # Imported here because it takes as long as the Temporal server needs to come up meanwhile.
     from db import migrate
     from db.errors import DatabaseUnavailable
+    from engine.on_database import not_available
 
     try:
         migrate.upgrade(settings.database_url)
-    except (DatabaseUnavailable, ValueError) as error:
-        raise EngineError(f"the database is not available ({error}); check DATABASE_URL") from error
+    except DatabaseUnavailable as error:
+        raise not_available(settings.database_url, error) from error
 
 
 async def _register(settings: Settings, report: Report) -> None:

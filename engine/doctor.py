@@ -11,7 +11,7 @@ from contracts.base import VETTING_QUEUE, task_queue
 from db import migrate
 from db.database import Database
 from db.errors import DatabaseUnavailable
-from db.urls import sqlite_file_of
+from db.urls import shown, sqlite_file_of
 from engine import doctor_machine, timeskip
 from engine.cache import Report
 from engine.dev import RUNNING
@@ -37,11 +37,12 @@ def check_settings(settings: Settings) -> list[Finding]:
 
 async def check_database(settings: Settings) -> list[Finding]:
     """Reach the database and compare its schema with this version's."""
-    shown = settings.database_url.split("@")[-1]
+    migrating = MIGRATE if settings.production else f"{MIGRATE} (make run does it too)"
     try:
+        place = shown(settings.database_url)
         if (file := sqlite_file_of(settings.database_url)) is not None and not file.exists():
             # Opened, it would be made.
-            return [fail("database", f"there is no {file} yet", MIGRATE)]
+            return [fail("database", f"there is no {file} yet", migrating)]
         async with Database.connect(settings.database_url) as database:
             await database.ping(seconds=ANSWER_SECONDS)
         current = await asyncio.to_thread(migrate.is_current, settings.database_url)
@@ -49,10 +50,10 @@ async def check_database(settings: Settings) -> list[Finding]:
         # Named among the settings.
         return []
     except DatabaseUnavailable as error:
-        return [fail("database", f"{shown} does not answer ({error})", "start it, or set DATABASE_URL")]
+        return [fail("database", f"{place} does not answer ({error})", "start it, or set DATABASE_URL")]
     if not current:
-        return [fail("database", f"{shown} is not at this version's schema", MIGRATE)]
-    return [ok("database", f"{shown} answers and is migrated")]
+        return [fail("database", f"{place} is not at this version's schema", migrating)]
+    return [ok("database", f"{place} answers and is migrated")]
 
 
 def _running_address(settings: Settings) -> str | None:

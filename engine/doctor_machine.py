@@ -27,7 +27,7 @@ FONT_DIRECTORIES = (
 
 
 def check_machine(data_dir: Path) -> list[Finding]:
-    """Check what Kameng needs of the machine itself; `data_dir` is created if it is not there."""
+    """Check what Kameng needs of the machine itself."""
     return [
         check_python(),
         check_packages(),
@@ -65,15 +65,17 @@ def _installed(name: str) -> str | None:
 
 
 def check_data_dir(data_dir: Path) -> list[Finding]:
-    """Check that the data directory can be written to and has room."""
+    """Check that the data directory can be written to, or made, and has room."""
+    there = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if place.exists())
     try:
-        free = shutil.disk_usage(writable(data_dir)).free
+        free = shutil.disk_usage(writable(there)).free
     except EngineError as error:
         return [fail("data directory", str(error), "set KAMENG_DATA_DIR to a directory of your own")]
     room = f"{free / 1024**3:.1f} GB free"
     if free < LITTLE_DISK_BYTES:
         return [warn("data directory", f"{data_dir}: {room}", "make room")]
-    return [ok("data directory", f"{data_dir}: writable, {room}")]
+    state = "writable" if data_dir.exists() else "will be made at the first start"
+    return [ok("data directory", f"{data_dir}: {state}, {room}")]
 
 
 def has_chinese_font() -> bool:

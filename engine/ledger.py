@@ -1,16 +1,13 @@
 """Commands on the ledger of points: ``kameng ledger verify``."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
 import typer
 
-from db import migrate
 from db.database import Database
-from db.errors import DatabaseUnavailable
 from db.repositories.point_checks import CHECKS, MOST_SHOWN, Proof
-from engine.errors import EngineError
+from engine.on_database import on_database
 from settings import load_settings
 
 Report = Callable[[str], None]
@@ -52,18 +49,7 @@ def _lines(proof: Proof) -> list[str]:
 
 def verify_command() -> None:
     """Prove that the ledger is whole; exits with 1 if anything is wrong."""
-    url = load_settings().database_url
-
-    async def run() -> int:
-        async with Database.connect(url) as db:
-            return await verify(db, typer.echo)
-
-    try:
-        if not migrate.is_current(url):
-            raise EngineError("the database has not been migrated; run: kameng migrate")
-        wrong = asyncio.run(run())
-    except DatabaseUnavailable as error:
-        raise EngineError(f"the database is not available ({error})") from error
+    wrong = on_database(load_settings().database_url, lambda db: verify(db, typer.echo))
     typer.echo(f"{wrong:,} wrong" if wrong else "the ledger is whole")
     if wrong:
         raise typer.Exit(1)

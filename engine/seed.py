@@ -6,7 +6,7 @@ finished one does nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 
 from contracts.contributions import ContributionIn
 from db.database import Database
-from db.errors import DatabaseUnavailable
 from db.repositories import campaigns, contributions, people
 from db.repositories.policies import VETTING
 from domain.campaigns.terms import Status as CampaignStatus
@@ -25,6 +24,7 @@ from domain.contributions import ContributionKind
 from domain.people import normalise_email
 from engine.cache import Report
 from engine.errors import EngineError
+from engine.on_database import on_database
 from engine.seed_campaigns import JOINABLE, MIDDLE_DAY, PAST, RUNNING, tell_campaigns
 from engine.seed_people import ADMIN, BRIDGE, EVERYBODY, MEMBERS, Someone
 from engine.seed_stories import NONCE, STORIES, Story, Teller, is_told
@@ -196,17 +196,6 @@ def _past(now: datetime) -> Iterable[ContributionIn]:
                 )
 
 
-def _run(work: Callable[[Database], Awaitable[Seeded]], url: str) -> Seeded:
-    async def main() -> Seeded:
-        async with Database.connect(url) as db:
-            return await work(db)
-
-    try:
-        return asyncio.run(main())
-    except DatabaseUnavailable as error:
-        raise EngineError(f"the database is not available ({error})") from error
-
-
 def seed_command(kind: str) -> None:
     """Seed the running Kameng of the settings. Raises ``EngineError``."""
     settings = load_settings()
@@ -215,5 +204,5 @@ def seed_command(kind: str) -> None:
     if settings.production:
         raise EngineError("the demo community is for trying out, not for production")
     base_url = f"http://{settings.http_host}:{settings.http_port}"
-    done = _run(partial(seed_demo, base_url=base_url, report=typer.echo), settings.database_url)
+    done = on_database(settings.database_url, partial(seed_demo, base_url=base_url, report=typer.echo))
     typer.echo(f"{done.people} people added, {len(done.stories)} stories told")

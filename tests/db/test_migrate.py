@@ -106,6 +106,14 @@ async def test_a_missing_table_is_told_apart(database_url: str):
 
 def test_a_database_that_is_away_is_unavailable(tmp_path: Path):
     for url in (f"postgresql://me@127.0.0.1:{free_port()}/x", f"sqlite:///{tmp_path}/no/x.db"):
-        for work in (upgrade, is_current, downgrade):
+        for work in (upgrade, downgrade):
             with pytest.raises(DatabaseUnavailable):
                 work(url)
+    with pytest.raises(DatabaseUnavailable):
+        is_current(f"postgresql://me@127.0.0.1:{free_port()}/x")
+
+
+def test_looking_at_a_file_that_is_not_there_makes_none(tmp_path: Path):
+    for place in (tmp_path, tmp_path / "no"):
+        assert not is_current(f"sqlite:///{place}/x.db")
+    assert list(tmp_path.iterdir()) == []

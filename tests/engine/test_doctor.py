@@ -23,11 +23,13 @@ async def test_a_database_that_is_migrated(database_url: str, tmp_path: Path) ->
 
 async def test_a_database_that_is_not_migrated_or_not_there(tmp_path: Path) -> None:
     (absent,) = await doctor.check_database(Settings(data_dir=tmp_path))
-    assert (absent.level, absent.advice) == (Level.FAIL, "run: kameng migrate")
+    assert (absent.level, absent.advice) == (Level.FAIL, "run: kameng migrate (make run does it too)")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "kameng.db").touch()
     (empty,) = await doctor.check_database(Settings(data_dir=tmp_path))
-    assert (empty.level, empty.advice) == (Level.FAIL, "run: kameng migrate")
+    assert (empty.level, empty.advice) == (Level.FAIL, "run: kameng migrate (make run does it too)")
+    serious = Settings(data_dir=tmp_path, environment="production")
+    assert [finding.advice for finding in await doctor.check_database(serious)] == ["run: kameng migrate"]
     nobody = f"postgresql://someone:secret@127.0.0.1:{processes.free_port()}/none"
     (away,) = await doctor.check_database(Settings(data_dir=tmp_path, database_url=nobody))
     assert away.level is Level.FAIL

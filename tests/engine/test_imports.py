@@ -22,6 +22,7 @@ from engine.data_commands import (
 )
 from engine.errors import EngineError
 from engine.imports import Import, import_contributions, import_members
+from engine.processes import free_port
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -307,8 +308,8 @@ class TestCommands:
         assert run("migrate").exit_code == 0
         assert run("admin", "a@kameng.org", "--role", "admin").exit_code == 0
 
-    def test_a_database_that_is_away(self, run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/no/where.db")
+    def test_a_database_that_is_away(self, run, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("DATABASE_URL", f"postgresql://me@127.0.0.1:{free_port()}/none")
         for command in (["migrate"], ["admin", "a@kameng.org", "--role", "admin"]):
             result = run(*command)
             assert isinstance(result.exception, EngineError)
