@@ -19,7 +19,7 @@ from engine.errors import EngineError
 from engine.supervisor import Program, Supervisor
 from engine.temporal_binary import locate
 from engine.temporal_command import command_line
-from settings import Settings, load_settings
+from settings import Settings, SettingsError, load_settings
 
 TEMPORAL_PORT = 7233
 UI_AWAY = 1000
@@ -53,10 +53,20 @@ def only_one(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def require_settings(options: DevOptions) -> None:
+    """Refuse production, and settings that nothing can start with, before minutes go into Temporal."""
+    settings = load_settings({"data_dir": options.data_dir}, check=False)
+    if settings.production:
+        raise EngineError("kameng dev is for trying out; in production run kameng api and kameng worker")
+    if problems := settings.problems():
+        raise SettingsError(problems)
+
+
 def require_port(port: int) -> None:
     """Raise EngineError if something else listens on the API's port."""
     if not processes.port_is_free(port):
-        raise EngineError(f"port {port} is in use by another program; take another one: --port {port + 1}")
+        other = f"--port {port + 1}, or make run PORT={port + 1}"
+        raise EngineError(f"port {port} is in use by another program; take another one: {other}")
 
 
 def secret_of(data_dir: Path) -> str:
@@ -183,7 +193,11 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def run(options: DevOptions, report: Report) -> None:
-    """Run Kameng until SIGINT or SIGTERM. Raises EngineError, in one line, if it cannot start."""
+    """Run Kameng until SIGINT or SIGTERM.
+
+    Raises EngineError, in one line, if it cannot start, and SettingsError before anything is made.
+    """
+    require_settings(options)
     options = DevOptions(
         writable(options.data_dir.absolute()), options.port, options.seed, options.temporal_port
     )
@@ -239,12 +253,9 @@ def _start(supervisor: Supervisor, options: DevOptions, report: Report) -> None:
 
 
 def _settings_of(env: Mapping[str, str]) -> Settings:
-    """Make `env` this process's own and build the settings from it. Raises EngineError for production."""
+    """Make `env` this process's own and build the settings from it."""
     os.environ.update(env)
-    settings = load_settings(check=False)
-    if settings.production:
-        raise EngineError("kameng dev is for trying out; in production run kameng api and kameng worker")
-    return settings
+    return load_settings()
 
 
 def _migrate(settings: Settings) -> None:

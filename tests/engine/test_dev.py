@@ -108,7 +108,7 @@ def test_a_port_in_use_is_one_line_and_starts_nothing(tmp_path: Path) -> None:
         with dev(tmp_path / "data", "--port", str(port)) as running:
             line = running.complaint()
     assert f"port {port} is in use" in line
-    assert "--port" in line
+    assert f"--port {port + 1}, or make run PORT={port + 1}" in line
     assert not (tmp_path / "data" / "temporal.db").exists()
 
 
@@ -122,3 +122,23 @@ def test_production_is_not_for_dev(tmp_path: Path) -> None:
     with dev(tmp_path / "data", KAMENG_ENVIRONMENT="production") as running:
         assert "kameng api and kameng worker" in running.complaint()
         assert running.children() == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"KAMENG_ENVIRONMENT": "production"},
+        {"KAMENG_MAIL_TRANSPORT": "smtp"},
+        {"DATABASE_URL": "mysql://x"},
+        {"KAMENG_HTTP_HOST": "", "KAMENG_UPLOAD_MAX_FILES": "many"},
+    ],
+)
+def test_settings_are_refused_before_a_temporal_server_is_looked_for(
+    tmp_path: Path, wrong: dict[str, str]
+) -> None:
+    # Nothing is on the path and nothing in the cache: it would be downloaded or built.
+    with dev(tmp_path / "data", PATH="", XDG_CACHE_HOME=str(tmp_path / "cache"), **wrong) as running:
+        running.complaint()
+    assert "emporal" not in running.output.read_text()
+    assert not (tmp_path / "data").exists()
+    assert not (tmp_path / "cache").exists()
