@@ -69,6 +69,11 @@ def _waiting_are_told() -> bool:
     return workflow.patched("waiting-are-told")
 
 
+def _vain_are_told() -> bool:
+    """Tell whether this process writes to who waits in vain with the start, if one joins before it only."""
+    return workflow.patched("vain-waiting-is-told-with-the-start")
+
+
 def _cancellation(request: Act, told: bool = True, waiting_told: bool = True) -> _Change:
     return lambda state, now: run.cancel(
         state, request.actor_id, request.note_id, now, told=told, waiting_told=waiting_told
@@ -105,7 +110,8 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
         """Return the transition that answers ``alarm``."""
         if not isinstance(alarm, Alarm):
             raise TypeError("an alarm of another process")
-        return lambda state, now: process.ring(state, alarm, now)
+        told = run.ends_joining(self.state, alarm) and _vain_are_told()
+        return lambda state, now: process.ring(state, alarm, now, vain_told=told)
 
     async def write(
         self, state: CampaignState, effects: Effects, now: datetime, extra: Any

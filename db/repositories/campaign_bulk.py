@@ -143,9 +143,9 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     if not resting:
         values = {"missed": given.nudge_after}
         _queue(conn, _nudges, given, MailTemplate.CAMPAIGN_NUDGE, (after, end), values, now)
-    # Where one joins before the start only, they hear of it with day 1.
+    # Where one joins before the start only, day 1 told them as it opened, unless its process is from before.
     if given.day == max(1, rules_of(conn, row).plan.last_joining_day):
-        _queue(conn, _farewells, given, MailTemplate.CAMPAIGN_NO_PLACE, (after, end), {}, now)
+        _say_farewell(conn, given, (after, end), now)
     return Page(end, int(changed))
 
 
@@ -159,6 +159,13 @@ def _nudges(dialect: str) -> RowMail:
         enrolments.c.missed_in_a_row == _MISSED,
     )
     return RowMail(dialect, silent.subquery("silent"), _CAMPAIGN | {"missed": _MISSED}, list_mail=True)
+
+
+def _say_farewell(
+    conn: Connection, given: BulkInput, page: tuple[Cursor | None, Cursor], now: datetime
+) -> int:
+    """Tell those of a page who wait that no place came free: once, be it as a day opens or as it closes."""
+    return _queue(conn, _farewells, given, MailTemplate.CAMPAIGN_NO_PLACE, page, {}, now)
 
 
 @lru_cache(maxsize=2)
@@ -247,6 +254,8 @@ def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: in
     notice = given.notice
     if end is None or notice is None:
         return Page(None, 0)
+    if notice.template is MailTemplate.CAMPAIGN_NO_PLACE:
+        return Page(end, _say_farewell(conn, given.model_copy(update={"day": 1}), (after, end), now))
     reached_places = {Place.ACTIVE: notice.members, Place.WAITING: notice.waiting}
     places = [place.value for place, reached in reached_places.items() if reached]
     title, leader_id = conn.execute(

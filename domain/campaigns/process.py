@@ -15,7 +15,8 @@ _APPROVAL = frozenset(
 )
 
 
-def ring(state: CampaignState, alarm: Alarm, now: datetime) -> Effects:
+def ring(state: CampaignState, alarm: Alarm, now: datetime, *, vain_told: bool = True) -> Effects:
     """Act on ``alarm``; refused if the state has moved on and dropped it meanwhile."""
-    answers = review.ring if alarm.kind in _APPROVAL else run.ring
-    return answers(state, alarm, now)
+    if alarm.kind in _APPROVAL:
+        return review.ring(state, alarm, now)
+    return run.ring(state, alarm, now, vain_told=vain_told)

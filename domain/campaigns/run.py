@@ -28,13 +28,22 @@ DOUBTS_REMINDED_DAYS = 3
 _COUNTING = (OrderKind.CLOSE_DAY, OrderKind.AMNESTY)
 
 
-def ring(state: CampaignState, alarm: Alarm, now: datetime) -> Effects:
-    """Act on an alarm of the running campaign."""
+def ring(state: CampaignState, alarm: Alarm, now: datetime, *, vain_told: bool = True) -> Effects:
+    """Act on an alarm of the running campaign.
+
+    ``vain_told`` is False for processes that began before who waits in vain was told of it with the start.
+    """
     state.require_alarm(alarm)
     effects = Effects()
     if alarm.kind is AlarmKind.DAY_OPENS:
         _open(state, effects, alarm.number, now)
         effects.mail(MailTemplate.CAMPAIGN_STARTED, Audience.LEADER)
+        if vain_told and ends_joining(state, alarm):
+            notice = Notice(template=MailTemplate.CAMPAIGN_NO_PLACE, waiting=True, members=False)
+            state.orders = (
+                *state.orders,
+                Order(kind=OrderKind.TELL, number=state.entries, notice=notice),
+            )
     elif alarm.kind is AlarmKind.REMINDER:
         order = Order(kind=OrderKind.REMIND, number=alarm.number, slot=alarm.slot)
         # Late by a day or an outage a reminder would only annoy: its day tells whether it still helps.
@@ -43,6 +52,12 @@ def ring(state: CampaignState, alarm: Alarm, now: datetime) -> Effects:
     else:
         _close(state, effects, alarm.number, now)
     return effects
+
+
+def ends_joining(state: CampaignState, alarm: Alarm) -> bool:
+    """Tell whether ``alarm`` is the start of a campaign that has a line and gives no place after it."""
+    plan = state.agreed
+    return alarm.kind is AlarmKind.DAY_OPENS and plan.waiting_list and plan.last_joining_day < 1
 
 
 def _open(state: CampaignState, effects: Effects, day: int, now: datetime) -> None:

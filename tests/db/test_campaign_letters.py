@@ -16,6 +16,7 @@ from domain.campaigns.state import Notice
 from domain.campaigns.terms import Status
 from domain.mail import MailTemplate
 from tests.support.campaigns import MONDAY, Campaign, add_people
+from tests.support.settling import close
 
 PAGE = 2
 AT = datetime.now(UTC)
@@ -110,3 +111,18 @@ async def test_who_gets_a_place_during_a_pause_reads_that_it_is_paused(db: Datab
         await campaign.leave(campaign.members[0])
         told = await sent(campaign, MailTemplate.CAMPAIGN_PLACE_FREE)
         assert told[waiting]["paused"] is paused
+
+
+async def test_who_waits_in_vain_is_told_once_with_the_opening_or_with_the_close(db: Database):
+    campaign = await Campaign.at(db, members=1, capacity=1, late_enrolment_until_day=0)
+    first, second = await db.write(lambda conn: add_people(conn, 2))
+    await campaign.enrol(first)
+    await campaign.enrol(second)
+    await campaign.go(1)
+    notice = Notice(template=MailTemplate.CAMPAIGN_NO_PLACE, waiting=True, members=False)
+    assert set(await tell(campaign, notice)) == {first, second}
+    await tell(campaign, notice)
+    await campaign.go(2)
+    await close(campaign, 1)
+    # The first close still tells them where a process from before has not.
+    assert set(await sent(campaign, MailTemplate.CAMPAIGN_NO_PLACE)) == {first, second}

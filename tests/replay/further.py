@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import update
 from temporalio.client import Client, WorkflowHistory
@@ -123,6 +124,19 @@ async def campaign_turned_away(client: Client, url: str, queue: str) -> Workflow
         await case.skip(SUBMISSION_IS_OVER)
         await case.handle.result()
         return await case.handle.fetch_history()
+
+
+async def campaign_told_with_the_first_close(client: Client, url: str, queue: str) -> WorkflowHistory:
+    """Who waits in vain is told as processes from before do it: with the first day's close."""
+    with patch.object(campaign_process, "_vain_are_told", return_value=False):
+        async with begun(client, url, queue, "waited_in_vain") as case:
+            await case.submit()
+            await case.enrol(case.members[:2])
+            await case.enrol(case.members[2:], status="waiting", in_line=1)
+            await case.to_day(1)
+            await case.skip(3 * DAY)
+            await case.handle.result()
+            return await case.handle.fetch_history()
 
 
 async def mail_dispatch(client: Client, url: str, queue: str) -> WorkflowHistory:

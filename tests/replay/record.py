@@ -87,6 +87,7 @@ ROOMS: dict[str, dict[str, Walk]] = {
         **walks_of(campaign_paths.PATHS, walked_campaign),
         "went_on_as_new": further.campaign_went_on_as_new,
         "turned_away": further.campaign_turned_away,
+        "told_with_the_first_close": further.campaign_told_with_the_first_close,
     },
     "rehearsal": walks_of(rehearsal_paths.PATHS, walked_rehearsal),
     "mail": {"dispatch": further.mail_dispatch},

@@ -323,6 +323,36 @@ def test_who_is_in_line_is_told_before_the_settlement_of_what_was_cut_short() ->
     assert settles.kind is OrderKind.SETTLE
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({}, False), ({"late_enrolment_until_day": 0}, True), ({"late_enrolment_until_day": 1}, False)],
+)
+def test_who_waits_for_a_place_before_the_start_is_told_with_it_that_none_came_free(
+    changes: dict[str, int], told: bool
+) -> None:
+    state = approved()
+    state.plan = state.agreed.model_copy(update=changes)
+    ring_through(state, state.opens(1))
+    notices = [order.notice for order in state.orders if order.notice]
+    assert [(one.template, one.waiting, one.members) for one in notices] == [
+        (MailTemplate.CAMPAIGN_NO_PLACE, True, False)
+    ] * told
+    before = state.orders
+    ring_through(state, state.opens(3))
+    later = state.orders[len(before) :]
+    assert {order.kind for order in later} <= {OrderKind.CLOSE_DAY, OrderKind.REMIND}
+
+
+def test_a_process_from_before_tells_who_waits_in_vain_with_the_first_close() -> None:
+    state = approved()
+    state.plan = state.agreed.model_copy(update={"late_enrolment_until_day": 0})
+    ring_through(state, state.opens(1) - timedelta(seconds=1))
+    alarm = state.next_alarm
+    assert alarm is not None
+    process.ring(state, alarm, alarm.at, vain_told=False)
+    assert (state.day, state.orders) == (1, ())
+
+
 def test_who_enrolled_is_told_that_it_is_called_off() -> None:
     state = approved(before := PLAN_STARTS - timedelta(days=2))
     assert state.status is Status.ENROLLING

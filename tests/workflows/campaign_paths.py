@@ -299,6 +299,23 @@ async def cancelled_with_a_line(case: CampaignCase) -> None:
     assert await left_in_reserve(case) == 0
 
 
+@path(capacity=2, late_enrolment_until_day=0)
+async def waited_in_vain(case: CampaignCase) -> None:
+    """Where one joins before the start only, who still waits is told when the first day opens, and once."""
+    await case.submit()
+    ann, bob, eve = case.members
+    await case.enrol([ann, bob])
+    await case.enrol([eve], status="waiting", in_line=1)
+    await case.to_day(1)
+    await case.settled_down()
+    wanted = select(mails.c.person_id).where(mails.c.template == "campaign_no_place")
+    assert [row["person_id"] for row in await case.rows(wanted)] == [eve]
+    await case.skip(3 * DAY)
+    await case.handle.result()
+    assert [row["person_id"] for row in await case.rows(wanted)] == [eve]
+    assert await left_in_reserve(case) == 0
+
+
 @path(length_days=5, rewards={"streaks": [{"days": 2, "points": 7}], "completion_share": 1})
 async def amnesty(case: CampaignCase) -> None:
     """An outage in the middle: streaks are made whole, members told, the settlement counts with it."""
