@@ -226,7 +226,7 @@ class _Writer:
                 raw = conn.connection.driver_connection
                 assert isinstance(raw, sqlite3.Connection)
                 for job in batch:
-                    _run_in_savepoint(raw, transaction, job)
+                    _run_job(raw, transaction, job, alone=len(batch) == 1)
         except _Lost as lost:
             self._drop_connection()
             if len(batch) == 1:
@@ -254,7 +254,7 @@ class _Writer:
                 conn.invalidate()
 
 
-def _run_in_savepoint(raw: sqlite3.Connection, transaction: RootTransaction, job: _Job) -> None:
+def _run_job(raw: sqlite3.Connection, transaction: RootTransaction, job: _Job, *, alone: bool) -> None:
     """Run one job so that its failure undoes its own work only.
 
     Raises ``_Lost`` if the whole transaction is gone: SQLite gave it up (disk full, input/output
@@ -263,20 +263,24 @@ def _run_in_savepoint(raw: sqlite3.Connection, transaction: RootTransaction, job
     if job.future.cancelled():
         return
     conn = transaction.connection
-    raw.execute("SAVEPOINT job")
+    if not alone:
+        # A savepoint has SQLite copy each page aside before its first change: bulk work has thousands.
+        raw.execute("SAVEPOINT job")
     conn.info[_IN_JOB] = True
     try:
         job.value = job.fn(conn)
     except BaseException as error:
         if not (raw.in_transaction and transaction.is_active):
             raise _Lost from error
-        raw.execute("ROLLBACK TO job")
-        raw.execute("RELEASE job")
         job.error = translate(error)
-    else:
-        raw.execute("RELEASE job")
     finally:
         conn.info[_IN_JOB] = False
+    if not alone:
+        if job.error is not None:
+            raw.execute("ROLLBACK TO job")
+        raw.execute("RELEASE job")
+    elif job.error is not None:
+        transaction.rollback()
 
 
 def _fail(batch: Iterable[_Job], error: BaseException) -> None:
