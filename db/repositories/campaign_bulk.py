@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     Row,
     String,
+    Update,
     bindparam,
     case,
     exists,
@@ -32,7 +33,7 @@ from db.repositories.check_in_records import rules_of
 from db.repositories.mail import RowMail
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.tables.people import people
-from domain.campaigns.members import Place
+from domain.campaigns.members import SHARDS, Place
 from domain.mail import MailTemplate
 
 Cursor = str
@@ -55,7 +56,7 @@ def page_end(conn: Connection, given: BulkInput, after: Cursor | None, size: int
 
 
 def in_page(given: BulkInput, after: Cursor | None, end: Cursor | None = None) -> list[ColumnElement[bool]]:
-    within = _in_shard(given.campaign_id, given.first, given.last)
+    within = _in_shard(given.campaign_id, given.first, given.last, whole=_is_whole(given))
     if after is not None:
         within.append(enrolments.c.person_id > after)
     if end is not None:
@@ -63,30 +64,43 @@ def in_page(given: BulkInput, after: Cursor | None, end: Cursor | None = None) -
     return within
 
 
-def _in_shard(campaign_id: Any, first: Any, last: Any) -> list[ColumnElement[bool]]:
-    return [
-        enrolments.c.campaign_id == campaign_id,
-        enrolments.c.shard >= first,
-        enrolments.c.shard < last,
-    ]
+def _in_shard(campaign_id: Any, first: Any, last: Any, *, whole: bool) -> list[ColumnElement[bool]]:
+    """Return what limits a statement to one shard; to nothing but the campaign if that is its only one.
+
+    Asked for a shard, SQLite goes by way of an index and looks each row up by itself.
+    """
+    shard = [] if whole else [enrolments.c.shard >= first, enrolments.c.shard < last]
+    return [enrolments.c.campaign_id == campaign_id, *shard]
 
 
+def _is_whole(given: BulkInput) -> bool:
+    return (given.first, given.last) == (0, SHARDS)
+
+
+# Not called as the column is: an update takes that for what it sets.
+_CAMPAIGN_ID = bindparam("campaign", type_=String())
 _DAY = bindparam("day", type_=Integer())
 _MISSED = bindparam("missed", type_=Integer())
 _CAMPAIGN: dict[str, ColumnElement[Any]] = {
-    "campaign_id": bindparam("campaign_id", type_=String()),
+    "campaign_id": _CAMPAIGN_ID,
     "title": bindparam("title", type_=String()),
 }
-# ``in_page`` of a statement that is made once.
-_IN_PAGE = (
-    *_in_shard(
-        bindparam("campaign_id", type_=String()),
-        bindparam("first_shard", type_=Integer()),
-        bindparam("last_shard", type_=Integer()),
-    ),
-    enrolments.c.person_id > bindparam("after", type_=String()),
-    enrolments.c.person_id <= bindparam("end", type_=String()),
-)
+
+
+def _page(*, whole: bool) -> list[ColumnElement[bool]]:
+    """Return ``in_page`` of a statement that is made once."""
+    first, last = [bindparam(f"{edge}_shard", type_=Integer()) for edge in ("first", "last")]
+    return [
+        *_in_shard(_CAMPAIGN_ID, first, last, whole=whole),
+        enrolments.c.person_id > bindparam("after", type_=String()),
+        enrolments.c.person_id <= bindparam("end", type_=String()),
+    ]
+
+
+def _bound(given: BulkInput, after: Cursor | None, end: Cursor) -> dict[str, Any]:
+    """Return what such a statement is given."""
+    shard = {} if _is_whole(given) else {"first_shard": given.first, "last_shard": given.last}
+    return {"campaign": given.campaign_id, "after": after or "", "end": end, "day": given.day} | shard
 
 
 def _checked_in(campaign_id: Any, day: Any) -> list[ColumnElement[bool]]:
@@ -97,16 +111,14 @@ def _checked_in(campaign_id: Any, day: Any) -> list[ColumnElement[bool]]:
     ]
 
 
-def _days_done(given: BulkInput) -> ColumnElement[int]:
+def _days_done(campaign_id: Any, day: Any) -> ColumnElement[int]:
     """Return 1 for members who have checked in on the day, else 0.
 
     Their last day tells, except of those who have gone on to a later one: only these are looked up. As a
     number, because PostgreSQL would read all check-ins of the day to look for a few.
     """
-    looked_up = select(func.count()).where(*_checked_in(given.campaign_id, given.day)).scalar_subquery()
-    return case(
-        (enrolments.c.last_day < given.day, 0), (enrolments.c.last_day == given.day, 1), else_=looked_up
-    )
+    looked_up = select(func.count()).where(*_checked_in(campaign_id, day)).scalar_subquery()
+    return case((enrolments.c.last_day < day, 0), (enrolments.c.last_day == day, 1), else_=looked_up)
 
 
 def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
@@ -121,23 +133,9 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     if end is None:
         return Page(None, 0)
     resting = given.day in rules_of(conn, row).rest
-    silent = enrolments.c.last_day < given.day
-    changes: dict[str, Any] = {
-        "closed_through": given.day,
-        "missed_in_a_row": case((silent, enrolments.c.missed_in_a_row + (0 if resting else 1)), else_=0),
-    }
-    if not resting:
-        changes["missed"] = enrolments.c.missed + 1 - _days_done(given)
-        changes["streak"] = case((silent, 0), else_=enrolments.c.streak)
     changed = conn.execute(
-        update(enrolments)
-        .where(
-            *in_page(given, after, end),
-            enrolments.c.status == Place.ACTIVE.value,
-            enrolments.c.first_day <= given.day,
-            enrolments.c.closed_through < given.day,
-        )
-        .values(changes),
+        _closing(_is_whole(given), resting),
+        _bound(given, after, end),
         execution_options={"preserve_rowcount": True},
     ).rowcount
     if not resting:
@@ -149,11 +147,34 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     return Page(end, int(changed))
 
 
-@lru_cache(maxsize=2)
-def _nudges(dialect: str) -> RowMail:
+@lru_cache(maxsize=4)
+def _closing(whole: bool, resting: bool) -> Update:
+    """Return what closes the day for a page; a resting day breaks no streak and is missed by nobody."""
+    silent = enrolments.c.last_day < _DAY
+    changes: dict[str, Any] = {
+        "closed_through": _DAY,
+        "missed_in_a_row": case((silent, enrolments.c.missed_in_a_row + (0 if resting else 1)), else_=0),
+    }
+    if not resting:
+        changes["missed"] = enrolments.c.missed + 1 - _days_done(_CAMPAIGN_ID, _DAY)
+        changes["streak"] = case((silent, 0), else_=enrolments.c.streak)
+    return (
+        update(enrolments)
+        .where(
+            *_page(whole=whole),
+            enrolments.c.status == Place.ACTIVE.value,
+            enrolments.c.first_day <= _DAY,
+            enrolments.c.closed_through < _DAY,
+        )
+        .values(changes)
+    )
+
+
+@lru_cache(maxsize=4)
+def _nudges(dialect: str, whole: bool) -> RowMail:
     """Return what queues a nudge to those of a page who have missed just so many days in a row."""
     silent = select(enrolments.c.person_id).where(
-        *_IN_PAGE,
+        *_page(whole=whole),
         enrolments.c.status == Place.ACTIVE.value,
         enrolments.c.closed_through == _DAY,
         enrolments.c.missed_in_a_row == _MISSED,
@@ -168,41 +189,35 @@ def _say_farewell(
     return _queue(conn, _farewells, given, MailTemplate.CAMPAIGN_NO_PLACE, page, {}, now)
 
 
-@lru_cache(maxsize=2)
-def _farewells(dialect: str) -> RowMail:
+@lru_cache(maxsize=4)
+def _farewells(dialect: str, whole: bool) -> RowMail:
     """Return what tells those of a page who wait that they do so in vain."""
-    waiting = select(enrolments.c.person_id).where(*_IN_PAGE, enrolments.c.status == Place.WAITING.value)
+    waiting = select(enrolments.c.person_id).where(
+        *_page(whole=whole), enrolments.c.status == Place.WAITING.value
+    )
     return RowMail(dialect, waiting.subquery("waiting"), _CAMPAIGN, list_mail=False)
 
 
 def _queue(
     conn: Connection,
-    letters: Callable[[str], RowMail],
+    letters: Callable[[str, bool], RowMail],
     given: BulkInput,
     template: MailTemplate,
     page: tuple[Cursor | None, Cursor],
     values: dict[str, Any],
     now: datetime,
 ) -> int:
-    after, end = page
     title = conn.execute(select(campaigns.c.title).where(campaigns.c.id == given.campaign_id)).scalar_one()
-    bound = {
-        "campaign_id": given.campaign_id,
-        "first_shard": given.first,
-        "last_shard": given.last,
-        "after": after or "",
-        "end": end,
-        "title": title,
-        "day": given.day,
-        **values,
-    }
-    key_prefix = f"{given.process_id}:{given.day}"
-    return letters(conn.dialect.name).queue(conn, key_prefix, given.process_id, template, bound, now)
+    bound = _bound(given, *page) | {"title": title} | values
+    made = letters(conn.dialect.name, _is_whole(given))
+    return made.queue(conn, f"{given.process_id}:{given.day}", given.process_id, template, bound, now)
 
 
 def day_sums(conn: Connection, given: BulkInput) -> BulkResult:
     """Count a shard's members on a day that is closed, and how many of them checked in."""
-    counted = select(func.count(), func.coalesce(func.sum(_days_done(given)), 0)).where(
+    counted = select(
+        func.count(), func.coalesce(func.sum(_days_done(given.campaign_id, given.day)), 0)
+    ).where(
         *in_page(given, None),
         enrolments.c.status == Place.ACTIVE.value,
         enrolments.c.first_day <= given.day,
@@ -225,14 +240,14 @@ def remind_page(conn: Connection, given: BulkInput, after: Cursor | None, size: 
     return Page(end, queued)
 
 
-@lru_cache(maxsize=2)
-def _reminders(dialect: str) -> RowMail:
+@lru_cache(maxsize=4)
+def _reminders(dialect: str, whole: bool) -> RowMail:
     """Return what queues a reminder to those of a page who asked for the hour and have not checked in."""
-    checked_in = exists().where(*_checked_in(bindparam("campaign_id", type_=String()), _DAY))
+    checked_in = exists().where(*_checked_in(_CAMPAIGN_ID, _DAY))
     silent = (
         select(enrolments.c.person_id, enrolments.c.streak)
         .where(
-            *_IN_PAGE,
+            *_page(whole=whole),
             enrolments.c.status == Place.ACTIVE.value,
             enrolments.c.reminder_hour == bindparam("slot", type_=Integer()),
             enrolments.c.first_day <= _DAY,
