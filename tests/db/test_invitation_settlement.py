@@ -123,7 +123,9 @@ async def test_without_points_in_the_pool_nothing_is_decided(db: Database):
     row = await party.join()
     assert (row["status"], row["decided_at"], row["note_id"]) == ("doubtful", None, None)
     assert await party.paid() == 0
-    assert (await party.decide(decision=DoubtDecision.REJECT, note="A ring.")).outcome is DoubtOutcome.REJECTED
+    assert (
+        await party.decide(decision=DoubtDecision.REJECT, note="A ring.")
+    ).outcome is DoubtOutcome.REJECTED
     assert (await party.join())["status"] == "rejected"
 
 
