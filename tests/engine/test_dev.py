@@ -137,7 +137,8 @@ def test_settings_are_refused_before_a_temporal_server_is_looked_for(
     tmp_path: Path, wrong: dict[str, str]
 ) -> None:
     # Nothing is on the path and nothing in the cache: it would be downloaded or built.
-    with dev(tmp_path / "data", PATH="", XDG_CACHE_HOME=str(tmp_path / "cache"), **wrong) as running:
+    empty = {"PATH": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with dev(tmp_path / "data", output=tmp_path / "output", **empty, **wrong) as running:
         running.complaint()
     assert "emporal" not in running.output.read_text()
     assert not (tmp_path / "data").exists()
