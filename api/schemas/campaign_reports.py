@@ -49,6 +49,13 @@ class ReachOut(BaseModel):
     joins: int
 
 
+class LaterOut(BaseModel):
+    """Friends whom staff let count after the settlement, and the points paid for them: in no other figure."""
+
+    friends: int
+    points: int
+
+
 class ReportOut(BaseModel):
     """What a campaign did for the community; ``growth`` and ``tree`` are null in older reports."""
 
@@ -68,6 +75,7 @@ class ReportOut(BaseModel):
     shares: AgainstOut
     cost_of_a_new_member: float | None
     paid: PaidOut
+    later: LaterOut
     featured: ReachOut
     days: list[ReportDayOut]
     growth: GrowthOut | None

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from api.problems import Problem
-from api.schemas.campaign_reports import AgainstOut, PaidOut, ReachOut, ReportDayOut, ReportOut
+from api.schemas.campaign_reports import AgainstOut, LaterOut, PaidOut, ReachOut, ReportDayOut, ReportOut
 from api.schemas.invitation_growth import GrowthOut, TreeFiguresOut
 from api.services.campaigns import existing
 from api.services.invitation_growth import growth_out, tree_figures
@@ -42,8 +42,10 @@ def read(conn: Connection, campaign_id: str) -> ReportOut:
         raise Problem("campaign_not_settled")
     plain = found.model_dump(include={*_SINGLE, "campaign_id"})
     plan, shifts = CampaignPlan.model_validate(row.plan), shifts_of(conn, campaign_id)
+    friends, points = campaign_reports.decided_later(conn, row, found)
     return ReportOut(
         **plain,
+        later=LaterOut(friends=friends, points=points),
         title=row.title,
         completion=found.completion,
         retention=found.retention,

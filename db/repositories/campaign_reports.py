@@ -36,6 +36,20 @@ def get(conn: Connection, campaign_id: str) -> Report | None:
     return None if figures is None else Report.model_validate(figures)
 
 
+def decided_later(conn: Connection, row: Row[Any], found: Report) -> tuple[int, int]:
+    """Return how many friends staff let count after the report was made, and the points paid for them."""
+    kept = select(campaign_reports.c.made_at).where(campaign_reports.c.campaign_id == row.id)
+    made_at = conn.execute(kept).scalar_one() - timedelta(seconds=row.clock_offset_seconds)
+    friends = select(func.count()).where(
+        invitation_joins.c.campaign_id == row.id,
+        invitation_joins.c.decided_at > made_at,
+        invitation_joins.c.activated_at.is_not(None),
+    )
+    paid = select(func.coalesce(func.sum(settlements.c.invitation_points), 0))
+    points = conn.execute(paid.where(settlements.c.campaign_id == row.id)).scalar_one()
+    return int(conn.execute(friends).scalar_one()), max(0, int(points) - found.paid.invitation)
+
+
 def count(conn: Connection, row: Row[Any], at: datetime) -> Report:
     """Return the report of the campaign in ``row`` as it is at ``at``."""
     members, left = _members(conn, row.id)

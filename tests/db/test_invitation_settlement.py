@@ -8,8 +8,9 @@ from sqlalchemy import Connection, func, select, update
 
 from api.problems import Problem
 from api.schemas.invitation_doubts import DecidedOut, DoubtDecisionIn
-from api.services import invitation_doubts
+from api.services import campaign_reports, invitation_doubts
 from db.database import Database
+from db.repositories import campaign_reports as repository
 from db.repositories import points
 from db.tables import campaigns as tables
 from db.tables.invitations import invitation_joins
@@ -96,6 +97,8 @@ async def test_one_that_counts_afterwards_is_paid_from_the_pool_once(db: Databas
     party = await Party.at(db)
     await check_in_days(party.campaign, dict.fromkeys(party.friends, 3), 3)
     await party.settle(cancelled)
+    made_at = datetime.now(UTC)
+    await db.write(lambda conn: repository.make(conn, party.campaign.id, made_at))
     assert await party.decide(note="They study together.") == DecidedOut(outcome=DoubtOutcome.PAID, points=20)
     with pytest.raises(Problem, match="invitation_decided"):
         await party.decide()
@@ -106,6 +109,9 @@ async def test_one_that_counts_afterwards_is_paid_from_the_pool_once(db: Databas
         select(tables.settlements).where(tables.settlements.c.person_id == party.ann)
     )
     assert settled["invitation_points"] == 20
+    # The report stays as it was made, and what came later is said beside it.
+    report = await db.read(lambda conn: campaign_reports.read(conn, party.campaign.id))
+    assert (report.paid.invitation, report.later.friends, report.later.points) == (0, 1, 20)
     letters = await party.campaign.rows(
         select(mails.c.person_id).where(mails.c.template == "campaign_friend_counted")
     )
