@@ -126,6 +126,8 @@ def expected_report(story: Story, owed: dict[str, dict[str, int]]) -> dict[str, 
         "check_ins": sum(len(one.done) for one in story.members),
         "cost_of_a_new_member": total / community["new_members"]["during"],
         "paid": {"reserved": story.reserved(), "total": total} | paid,
+        # Nobody decides about a friend after the settlement of this story.
+        "later": {"friends": 0, "points": 0},
         "days": [{name: day[name] for name in names} for day in story.days()],
     } | community
 
