@@ -68,7 +68,10 @@ def _instant(value: Any) -> Any:
         try:
             day = date.fromisoformat(value)
         except ValueError:
-            value = datetime.fromisoformat(value)
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                raise ValueError("write 2026-01-31, or a time as 2026-01-31T08:00:00+08:00") from None
         else:
             value = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return value

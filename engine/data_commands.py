@@ -84,7 +84,7 @@ def reset_second_factor_command(
 
 
 def _import(file: Path, importer: Importer) -> None:
-    """Run one import with progress on standard error; exits with 1 if rows were bad."""
+    """Run one import with progress on standard error; exits with 1 if rows were bad or incomplete."""
     console = Console(stderr=True)
     with _progress(console) as progress:
         task = progress.add_task(file.name, total=file.stat().st_size if file.is_file() else None)
@@ -97,8 +97,9 @@ def _import(file: Path, importer: Importer) -> None:
         run = Import(on_bad=name, on_progress=lambda position: progress.update(task, completed=position))
         _run(lambda db: importer(db, file, datetime.now(UTC), run))
         progress.update(task, completed=progress.tasks[task].total)
-    typer.echo(f"{run.added} added, {run.already_there} already there, {run.bad} bad rows")
-    if run.bad:
+    lacking = f", {run.incomplete} of those in without all they named" if run.incomplete else ""
+    typer.echo(f"{run.added} added, {run.already_there} already there, {run.bad} bad rows{lacking}")
+    if run.bad or run.incomplete:
         raise typer.Exit(1)
 
 

@@ -52,6 +52,16 @@ _REFUSED: Final = {
 }
 
 
+_IN_WORDS: Final = {
+    "missing": "a value is needed",
+    "timezone_aware": "a time needs its offset, as in 2026-01-31T08:00:00+08:00",
+    "datetime_from_date_parsing": "write a time as 2026-01-31T08:00:00+08:00",
+    "datetime_parsing": "write a time as 2026-01-31T08:00:00+08:00",
+    "int_parsing": "write a whole number",
+    "float_parsing": "write a number",
+}
+
+
 def _ignore(_what: object) -> None:
     return None
 
@@ -65,19 +75,29 @@ class Parsed(NamedTuple, Generic[Model]):
 
 @dataclass(slots=True)
 class Import:
-    """One run: what became of the rows, and who is told of bad ones and of the position in bytes."""
+    """One run: what became of the rows, and who is told of bad ones and of the position in bytes.
+
+    Each row is counted once, as added, already there or bad; ``incomplete`` are those of the first two that
+    are in without something they named.
+    """
 
     on_bad: Callable[[BadLine], object] = _ignore
     on_progress: Callable[[int], object] = _ignore
     added: int = 0
     already_there: int = 0
     bad: int = 0
+    incomplete: int = 0
     _seen: dict[str, int] = field(default_factory=dict)
 
     def refuse(self, number: int, reason: str) -> None:
         """Count a bad row and tell of it."""
         self.bad += 1
         self.on_bad(BadLine(number, reason))
+
+    def lack(self, number: int, what: str) -> None:
+        """Count a row that is in, but not with all of it, and tell of it."""
+        self.incomplete += 1
+        self.on_bad(BadLine(number, what))
 
     def parse(self, lines: Iterable[Line | BadLine], model: type[Model]) -> Iterator[Parsed[Model]]:
         """Yield the good rows of a file; the bad ones are told."""
@@ -104,8 +124,8 @@ def _reason(error: ValidationError) -> str:
     """Return the first fault of a row in one line: the column and what is wrong with it."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     column = f"{first['loc'][0]}: " if first["loc"] else ""
-    if first["type"] == "missing":
-        return f"{column}a value is needed"
+    if first["type"] in _IN_WORDS:
+        return column + _IN_WORDS[first["type"]]
     return column + " ".join(first["msg"].removeprefix("Value error, ").split())
 
 
@@ -128,7 +148,7 @@ async def import_members(db: Database, path: Path, now: datetime, run: Import) -
     for guests in chunked(invited, CHUNK):
         unknown = await db.write(partial(_connect, invited=guests))
         for guest in unknown:
-            run.refuse(guest.number, "invited_by: nobody here has that address; imported without it")
+            run.lack(guest.number, "invited_by: nobody here has that address; imported without it")
     return run
 
 

@@ -133,9 +133,9 @@ async def test_every_bad_row_is_named_and_the_good_ones_are_in(importing: Import
         "q@kameng.org,Q,en,UTC,2026-06-03\n"
     ).encode() + b"p@kameng.org,\xc3\x28\n"
     added, _, bad = await importing.members(content)
-    # j is in, though without the inviter that nobody knows.
+    # j is in, though without the inviter that nobody knows: told, and no bad row.
     assert added == 3
-    assert bad == 18
+    assert bad == 17
     lines = [line.number for line in importing.bad]
     assert sorted(lines) == [3, 4, 5, *range(7, 19), 19, 21, 22]
     reasons = {line.number: line.reason for line in importing.bad}
@@ -147,9 +147,11 @@ async def test_every_bad_row_is_named_and_the_good_ones_are_in(importing: Import
     assert reasons[14] == "the same mailbox as in line 2"
     assert reasons[15] == "invited_by: nobody here has that address; imported without it"
     assert reasons[21] == "joined_at: 2026-06-03T00:00:00+00:00 is in the future"
+    assert reasons[9] == "joined_at: write 2026-01-31, or a time as 2026-01-31T08:00:00+08:00"
+    assert reasons[10] == "joined_at: a time needs its offset, as in 2026-01-31T08:00:00+08:00"
     assert "UTF-8" in reasons[22]
     assert all("\n" not in reason for reason in reasons.values())
-    assert await importing.members(content) == (0, 3, 18)
+    assert await importing.members(content) == (0, 3, 17)
 
 
 @pytest.mark.parametrize(
@@ -286,6 +288,8 @@ class TestCommands:
 
     def test_import_and_exit_codes(self, run, tmp_path: Path):
         good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+        lacking = tmp_path / "lacking.csv"
+        lacking.write_text("email,name,invited_by\nb@kameng.org,B,nobody@kameng.org\n")
         good.write_text("email,name\na@kameng.org,A\n")
         bad.write_text("email,name\na@kameng.org,A\nb,B\n")
         result = run("members", str(good))
@@ -293,6 +297,9 @@ class TestCommands:
         result = run("members", str(bad))
         assert (result.exit_code, result.stdout) == (1, "0 added, 1 already there, 1 bad rows\n")
         assert f"{bad}:3: email: not a mail address" in result.stderr.replace("\n", "")
+        result = run("members", str(lacking))
+        told = "1 added, 0 already there, 0 bad rows, 1 of those in without all they named\n"
+        assert (result.exit_code, result.stdout) == (1, told)
 
     def test_an_admin(self, run):
         result = run("admin", "a@kameng.org", "--role", "admin", "--role", "reviewer")
