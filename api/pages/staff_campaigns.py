@@ -12,7 +12,7 @@ from api.dependencies import ObjectId, PartsDep
 from api.idempotency import exempt
 from api.pages.applications import once_of
 from api.pages.campaigns import seen_by
-from api.pages.campaigns_plots import plot
+from api.pages.campaigns_plots import plot, resting
 from api.pages.campaigns_steering import service_of, steered
 from api.pages.forms import Form, checked, seen, told, typed
 from api.pages.rendering import page
@@ -89,9 +89,10 @@ async def shown(
             campaign_stories.of(conn, campaign_id),
             pool.overview(conn, datetime.now(UTC).date()),
             amnesties.listed(conn, campaign_id),
+            resting(conn, campaign_id),
         )
 
-    campaign, numbers, story, held, given = await parts.db.read(read)
+    campaign, numbers, story, held, given, rest = await parts.db.read(read)
     return page(
         request,
         "staff_campaign",
@@ -102,7 +103,7 @@ async def shown(
         c=campaign,
         numbers=numbers,
         days=numbers.days,
-        plot=plot(numbers.days),
+        plot=plot(numbers.days, rest),
         story=story,
         left=held.in_pool,
         amnesties=given,

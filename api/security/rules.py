@@ -90,9 +90,9 @@ class Rule:
             return
         if actor.held_roles.isdisjoint(self.roles):
             raise Problem("not_found")
+        actor.require(*self.roles)
         if self.private is not None and self.private(conn, target):
             raise Problem("not_found")
-        actor.require(*self.roles)
 
 
 class Guard:
