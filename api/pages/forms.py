@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
@@ -11,8 +11,12 @@ from starlette.responses import RedirectResponse
 
 from api.field_errors import field_errors
 from api.problems import Problem
+from locales import translate
 
 Model = TypeVar("Model", bound=BaseModel)
+
+FOR_PEOPLE: Final = {"edit_conflict": "page.edit_conflict"}
+"""Problems that a program reads otherwise than somebody before a form."""
 
 
 @dataclass
@@ -52,6 +56,8 @@ def checked(model: type[Model], values: Mapping[str, Any], locale: str) -> tuple
 def told(problem: Problem, values: Mapping[str, Any], locale: str) -> Form:
     """Return the form again with what a refused request should know."""
     fields = {item.field: item.message for item in problem.errors}
+    if problem.code in FOR_PEOPLE:
+        return Form(values, fields, translate(locale, FOR_PEOPLE[problem.code]))
     document = problem.document(locale, "")
     return Form(values, fields, document.detail or document.title)
 

@@ -1,5 +1,6 @@
 """The templates of campaigns as staff edit them: plan and texts, a template of their own, retiring one."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,9 +23,7 @@ from api.schemas.campaign_templates import TemplateIn, TemplateOut, TemplatePlan
 from api.schemas.campaigns import TEMPLATE_CODE
 from api.security.gate import Actor
 from api.services import campaign_templates as templates
-from domain.campaigns.invitations import warning_text_id, warnings
 from domain.campaigns.plan import Board, CampaignPlan, Enrolment, InvitationMode, Proof
-from domain.campaigns.rewards import liability
 from domain.people import LOCALES
 from locales import translate
 
@@ -43,7 +42,7 @@ async def listed(request: Request, actor: Manager, parts: PartsDep) -> Response:
 @router.get("/{code}")
 async def show(request: Request, actor: Manager, code: Code, parts: PartsDep) -> Response:
     """Show the editor of a template; ``new`` is an empty one."""
-    return await _editor(request, actor, code, parts, None)
+    return await _editor(request, actor, code, parts)
 
 
 async def _editor(
@@ -51,16 +50,19 @@ async def _editor(
     actor: Actor,
     code: str,
     parts: Parts,
-    form: Form | None,
+    form: Form | None = None,
     plan: CampaignPlan | None = None,
     status: int = 200,
 ) -> Response:
+    """Show the editor: the template as it is, or ``form`` with the ``plan`` in it (None: that is not one)."""
+
     def read(conn: Connection) -> Any:
         return (None, []) if code == NEW else (templates.existing(conn, code), templates.versions(conn, code))
 
     found, versions = await parts.db.read(read)
     shown = form or Form(_values(found))
-    estimate = plan or (found.plan if found else TemplatePlan())
+    if form is None:
+        plan = found.plan if found else TemplatePlan()
     return page(
         request,
         "staff_template",
@@ -71,9 +73,7 @@ async def _editor(
         template=found,
         versions=versions,
         form=shown,
-        estimate=estimate,
-        liability=liability(estimate),
-        warnings=[warning_text_id(warning) for warning in warnings(estimate)],
+        **studio_plan.estimate(plan),
         rows={name: studio_plan.rows_of(shown.values, name) for name in studio_plan.ROWS},
         enrolments=list(Enrolment),
         modes=list(InvitationMode),
@@ -102,13 +102,17 @@ async def change(request: Request, actor: Manager, code: Code, parts: PartsDep) 
     form = Form(values, studio_plan.plan_errors(form.errors))
     if given is None or action == "estimate":
         status = 422 if given is None else 200
-        return await _editor(request, actor, code, parts, form, given.plan if given else None, status)
+        return await _editor(request, actor, code, parts, form, _plan_of(body), status)
     try:
         named = _named(code, values, actor.locale)
         version = int(values.get("expected_version", "0")[:9] or 0)
         await parts.db.write(lambda conn: templates.write(conn, actor, named, version, given) and None)
     except (Problem, ValueError) as error:
         problem = error if isinstance(error, Problem) else Problem("edit_conflict")
+        if problem.code == "edit_conflict" and code != NEW:
+            # Saving again is a choice, on top of what is there now.
+            found = await parts.db.read(lambda conn: templates.existing(conn, code))
+            values = {**values, "expected_version": found.version}
         form = told(problem, values, actor.locale)
         return await _editor(request, actor, code, parts, form, given.plan, problem.status)
     return seen(f"/staff/templates/{named}", f"template_{action if action == 'retire' else 'saved'}")
@@ -122,6 +126,12 @@ def _named(code: str, values: Mapping[str, Any], locale: str) -> str:
     if chosen == NEW or not re.fullmatch(TEMPLATE_CODE, chosen):
         raise field_problem("code", "template_code", translate(locale, "field.template_code"))
     return chosen
+
+
+def _plan_of(body: Mapping[str, Any]) -> TemplatePlan | None:
+    with contextlib.suppress(ValueError):
+        return TemplatePlan.model_validate(body["plan"])
+    return None
 
 
 def _body(values: Mapping[str, Any], retired: bool) -> dict[str, Any]:
@@ -149,5 +159,5 @@ async def restore(
             raise problem from None
         found = await parts.db.read(lambda conn: templates.existing(conn, code))
         form = told(problem, _values(found), actor.locale)
-        return await _editor(request, actor, code, parts, form, None, problem.status)
+        return await _editor(request, actor, code, parts, form, found.plan, problem.status)
     return seen(f"/staff/templates/{code}", "template_restored")

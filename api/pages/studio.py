@@ -21,7 +21,7 @@ from api.pages.invitations_plot import plot as funnel_plot
 from api.pages.rendering import page
 from api.pagination import PagingDep
 from api.parts import Parts
-from api.problems import Problem
+from api.problems import Problem, field_problem
 from api.routes.campaign_reports import csv_answer
 from api.routes.campaigns import Leader, LeaderOrStaff
 from api.schemas.campaign_reports import ReportOut
@@ -32,12 +32,14 @@ from api.services import campaign_drafts, campaign_reports, campaign_templates, 
 from api.services.campaigns import LAUNCHERS
 from db.repositories import campaign_stories, campaigns, people
 from db.repositories.campaigns import NotEditable, Stale
-from domain.campaigns.invitations import PlanWarning, warning_text_id, warnings
+from domain.campaigns.calendar import day_opens
+from domain.campaigns.invitations import PlanWarning
 from domain.campaigns.plan import Board, CampaignPlan, Enrolment, InvitationMode, Proof
-from domain.campaigns.rewards import liability
+from domain.campaigns.templates import plan_from
 from domain.campaigns.terms import ENDED, Status, WaitingOn
 from domain.ids import new_id
 from domain.people import PersonStatus
+from locales import translate
 
 router = APIRouter(prefix="/studio")
 
@@ -101,13 +103,22 @@ async def begin(request: Request, actor: Launcher, parts: PartsDep) -> Response:
     if given is None:
         return await _gallery(request, actor, parts, Form(values, form.errors), 422)
     try:
-        campaign_id = await parts.db.write(
-            lambda conn: campaign_drafts.create(conn, actor, given, datetime.now(UTC))
-        )
+        campaign_id = await parts.db.write(lambda conn: _begin(conn, actor, given, datetime.now(UTC)))
     except Problem as problem:
         form = told(problem, values, actor.locale)
         return await _gallery(request, actor, parts, form, problem.status)
     return seen(f"/studio/campaigns/{campaign_id}", "campaign_begun")
+
+
+def _begin(conn: Connection, actor: Actor, given: CampaignIn, now: datetime) -> str:
+    """Begin a draft whose first day is still to come: here it is chosen, handing it in would be late."""
+    template = campaign_templates.find(conn, given.template)
+    if template is not None:
+        plan = plan_from(template.plan.model_dump(mode="json"), given.starts_on)
+        if day_opens(plan, 1) <= now:
+            text = translate(actor.locale, "field.starts_in_the_past")
+            raise field_problem("starts_on", "starts_in_the_past", text)
+    return campaign_drafts.create(conn, actor, given, now)
 
 
 @router.get("/campaigns/{campaign_id}")
@@ -158,7 +169,7 @@ def _editor(
     story: Any,
     status: int = 200,
 ) -> Response:
-    estimate = campaign.plan if plan is None else plan
+    """Show the editor; ``plan`` is the one in the form, None while that is not one."""
     return page(
         request,
         "studio_editor",
@@ -168,9 +179,7 @@ def _editor(
         c=campaign,
         form=form,
         story=story,
-        estimate=estimate,
-        liability=liability(estimate),
-        warnings=[warning_text_id(code) for code in warnings(estimate)],
+        **studio_plan.estimate(plan),
         rows={name: studio_plan.rows_of(form.values, name) for name in studio_plan.ROWS},
         enrolments=list(Enrolment),
         modes=list(InvitationMode),
@@ -221,10 +230,9 @@ async def _refused(
     problem: Problem,
 ) -> Response:
     form = told(problem, values, actor.locale)
-    if problem.code != "edit_conflict":
-        # Saved it is; what was refused is the handing in.
-        row = await parts.db.read(lambda conn: campaigns.get(conn, campaign_id))
-        form.values = {**values, "edit_version": row.edit_version if row else 0}
+    # Saved it is, where the handing in was refused; after a conflict saving again is a choice.
+    row = await parts.db.read(lambda conn: campaigns.get(conn, campaign_id))
+    form.values = {**values, "edit_version": row.edit_version if row else 0}
     for code in problem.values.get("warnings", ()):
         form.errors[f"warning-{PlanWarning(code).value}"] = form.error
     plan = studio_plan.plan_of(studio_plan.changes_of(values))

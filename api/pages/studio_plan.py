@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from api.schemas.campaigns import CampaignOut
+from domain.campaigns.invitations import warning_text_id, warnings
 from domain.campaigns.plan import CampaignPlan
+from domain.campaigns.rewards import liability
 
 TEXTS: Final = ("title", "summary", "description", "task")
 LISTS: Final = ("requirement.proofs", "rest_weekdays")
@@ -136,3 +138,12 @@ def plan_of(changes: Mapping[str, Any]) -> CampaignPlan | None:
     with contextlib.suppress(ValueError):
         return CampaignPlan.model_validate(changes["plan"])
     return None
+
+
+def estimate(plan: CampaignPlan | None) -> dict[str, Any]:
+    """Return what the editor says of a plan; numbers of another one would only mislead where it is None."""
+    return {
+        "estimate": plan,
+        "liability": 0 if plan is None else liability(plan),
+        "warnings": [] if plan is None else [warning_text_id(code) for code in warnings(plan)],
+    }

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.dates import Day
 
@@ -64,7 +65,7 @@ class RequirementPlan(_Frozen):
     @classmethod
     def _once(cls, proofs: tuple[Proof, ...]) -> tuple[Proof, ...]:
         if len(set(proofs)) != len(proofs):
-            raise ValueError("each kind of proof once")
+            raise PydanticCustomError("proofs_once", "must name each kind of proof once")
         return proofs
 
 
@@ -95,9 +96,9 @@ class RewardPlan(_Frozen):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if len({bonus.days for bonus in self.streaks}) != len(self.streaks):
-            raise ValueError("each streak has one bonus")
+            raise PydanticCustomError("streaks_once", "must name each streak once")
         if len({(prize.board, prize.place) for prize in self.ranks}) != len(self.ranks):
-            raise ValueError("each place of a board has one prize")
+            raise PydanticCustomError("ranks_once", "must name each place of a board once")
         return self
 
 
@@ -150,7 +151,7 @@ class CampaignPlan(_Frozen):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError("no such time zone") from error
+            raise PydanticCustomError("time_zone", "is not the name of a time zone") from error
         return name
 
     @field_validator("rest_weekdays")

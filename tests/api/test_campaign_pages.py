@@ -332,12 +332,72 @@ async def test_a_draft_is_edited_counted_saved_and_given_up(api: Api) -> None:
     assert en("plan_warning.outside_points") in html.unescape(text)
     assert "A &lt;b&gt;title&lt;/b&gt;" in text
     assert fields(text) == outside | {name: fields(text)[name] for name in ("edit_version", "once")}
-    await send(leader, path, 412, **outside, action="save")
-    silent = await send(leader, path, 503, **outside | {"edit_version": "2"}, action="submit")
-    assert 'name="edit_version" value="3"' in silent.text
+    late = await send(leader, path, 412, **outside, action="save")
+    assert en("page.edit_conflict") in html.unescape(late.text)
+    assert "If-Match" not in late.text
+    # What was typed stands there on top of what is there now: saving it again is a choice.
+    assert fields(late.text)["title"] == outside["title"]
+    again = await send(leader, path, **fields(late.text) | {"action": "save"})
+    assert again.headers["location"] == f"{path}?done=campaign_saved"
+    silent = await send(leader, path, 503, **outside | {"edit_version": "3"}, action="submit")
+    assert 'name="edit_version" value="4"' in silent.text
     gone = await send(leader, f"{path}/steps/cancel")
     assert gone.headers["location"].startswith("/studio?")
     await look(leader, path, 404)
+
+
+def estimate(text: str) -> str:
+    """Read what the editor says that the plan can cost: beside the form, and on top of it on a phone."""
+    beside = re.search(r'<section class="card" id="estimate".*?<strong[^>]*>(.*?)</strong>', text, re.DOTALL)
+    on_top = re.search(r'<p class="estimate-line".*?<strong[^>]*>(.*?)</strong>', text, re.DOTALL)
+    assert beside
+    assert on_top
+    assert beside[1].strip() == on_top[1].strip()
+    return beside[1].strip()
+
+
+async def test_the_estimate_never_shows_another_plan_than_the_form(api: Api) -> None:
+    leader, _ = await window(api, "leader", Role.LEADER)
+    path = await begun(leader)
+    values = fields(text := await look(leader, path))
+    saved = estimate(text)
+    for action in ("estimate", "save"):
+        wrong = await send(leader, path, 422, **values | {"capacity": "0", "action": action})
+        assert estimate(wrong.text) == "–"
+        assert en("page.studio.estimate_wrong") in wrong.text
+        # A text that is too long has nothing to do with what the plan costs.
+        other = await send(
+            leader, path, 422, **values | {"title": "x" * 200, "capacity": "10", "action": action}
+        )
+        assert estimate(other.text) not in {"–", saved}
+
+
+async def test_what_is_wrong_in_a_plan_is_said_in_the_language_of_the_reader(api: Api) -> None:
+    leader, _ = await window(api, "leader", Role.LEADER)
+    path = await begun(leader)
+    await send(leader, "/language", locale="zh-CN", back="/")
+    bonus = {f"rewards.streaks[{n}].{field}": "5" for n in (0, 1) for field in ("days", "points")}
+    prize = {f"rewards.ranks[{n}].{field}": "1" for n in (0, 1) for field in ("place", "points")}
+    boards = {f"rewards.ranks[{n}].board": "days" for n in (0, 1)}
+    values = fields(await look(leader, path))
+    for wrong, code in (
+        ({"time_zone": "Mars/One"}, "time_zone"),
+        (bonus, "streaks_once"),
+        (prize | boards, "ranks_once"),
+        ({"requirement.proofs": ["note", "note"]}, "proofs_once"),
+    ):
+        text = (await send(leader, path, 422, **values | wrong | {"action": "save"})).text
+        assert translate("zh-CN", f"field.{code}") in text, code
+
+
+async def test_a_campaign_does_not_begin_in_the_past(api: Api) -> None:
+    """Said where the day is chosen, and not only once the plan is handed in."""
+    leader, _ = await window(api, "leader", Role.LEADER)
+    for day in ("2020-01-01", (datetime.now(UTC) - timedelta(days=2)).date().isoformat()):
+        refused = await send(leader, "/studio/campaigns/new", 422, template="learning_plan", starts_on=day)
+        assert 'id="starts_on-error"' in refused.text
+        assert en("field.starts_in_the_past") in refused.text
+        assert f'value="{day}"' in refused.text
 
 
 async def test_handed_in_sent_back_approved_and_steered(served: Api) -> None:

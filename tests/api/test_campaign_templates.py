@@ -1,6 +1,7 @@
 """Templates of campaigns: read by leaders, edited by staff, versions on top of each other."""
 
 import asyncio
+import html
 from collections.abc import AsyncIterator
 from copy import deepcopy
 from typing import Any
@@ -13,7 +14,7 @@ from domain.campaigns.templates import SETTINGS, TemplateText, text_id
 from domain.people import LOCALES, Role
 from locales import translate
 from settings import Settings
-from tests.api.test_campaign_pages import en, fields, look, send, window
+from tests.api.test_campaign_pages import en, estimate, fields, look, send, window
 from tests.support.vetting_api import Api, User, problem, running_api
 
 PATH = "/campaign-templates"
@@ -146,10 +147,13 @@ async def test_the_pages_edit_add_retire_and_restore(api: Api) -> None:
     wrong = await send(staff, path, 422, **values | {"length_days": "0", "texts.en.title": ""}, action="save")
     assert 'id="length_days-error"' in wrong.text
     assert 'id="texts.en.title-error"' in wrong.text
+    assert estimate(wrong.text) == "–"
     changed = values | {"texts.en.title": "A <b>month</b>", "length_days": "28", "note": "Shorter."}
     done = await send(staff, path, **changed, action="save")
     assert done.headers["location"] == f"{path}?done=template_saved"
-    await send(staff, path, 412, **changed, action="save")
+    late = await send(staff, path, 412, **changed, action="save")
+    assert en("page.edit_conflict") in html.unescape(late.text)
+    assert 'name="expected_version" value="1"' in late.text
     text = await look(staff, path)
     assert "Shorter." in text
     assert "A &lt;b&gt;month&lt;/b&gt;" in await look(leader, "/studio/campaigns/new")

@@ -172,7 +172,7 @@ async def test_a_form_comes_back_with_what_was_typed_and_what_is_wrong(api: Api)
     assert "not a link" in answer.text
     stale = await client.post(at, data={"headline": "Later words", "edit_version": "0"})
     assert stale.status_code == 422
-    assert translate("en", "problem.edit_conflict.detail") in stale.text
+    assert translate("en", "page.edit_conflict") in stale.text
     assert "Later words" in stale.text
     assert (await user.get(f"/applications/{draft['id']}")).json()["headline"] == draft["headline"]
 
@@ -186,7 +186,7 @@ async def test_a_save_by_script_says_why_it_was_refused(api: Api) -> None:
     saved = await client.post(at, data=now, headers=script)
     assert (saved.status_code, saved.headers["x-edit-version"]) == (204, str(draft["edit_version"] + 1))
     stale = await client.post(at, data=now | {"statement": "y" * 60}, headers=script)
-    assert (stale.status_code, stale.text) == (409, translate("en", "problem.edit_conflict.detail"))
+    assert (stale.status_code, stale.text) == (409, translate("en", "page.edit_conflict"))
     long = now | {"statement": "z" * 10_001, "edit_version": str(draft["edit_version"] + 1)}
     refused = await client.post(at, data=long, headers=script)
     assert refused.status_code == 422

@@ -56,9 +56,7 @@ async def test_two_tabs_never_overwrite_each_other_unseen(open_window: Window, n
         )
         await second.page.fill("#statement", "second " * 12)
         await second.press("page.save")
-        await expect(second.page.get_by_role("alert")).to_contain_text(
-            second.t("problem.edit_conflict.detail")
-        )
+        await expect(second.page.get_by_role("alert")).to_contain_text(second.t("page.edit_conflict"))
         assert (await case.read())["statement"].strip() == ("first " * 12).strip()
         # Their own words still stand in the form; saving now is a choice.
         await expect(second.page.locator("#statement")).to_have_value("second " * 12)
