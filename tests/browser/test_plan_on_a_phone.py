@@ -45,3 +45,4 @@ async def test_the_estimate_goes_along(open_window: Window, new_case: NewCase, l
             assert below
             assert above["height"] < 70
             assert above["y"] + above["height"] <= below["y"]
+        guest.expected_refusals()
