@@ -25,9 +25,6 @@ def _field(locale: str, item: Mapping[str, Any]) -> FieldError:
 
 
 def _message(locale: str, code: str, item: Mapping[str, Any]) -> str:
-    if code == "value_error":
-        # Raised by our own models, in words that were written for a reader.
-        return str(item["msg"]).removeprefix("Value error, ")
     values = {
         name: value for name, value in item.get("ctx", {}).items() if isinstance(value, str | int | float)
     }

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.contributions import ContributionKind
 from domain.dates import Instant
@@ -19,15 +20,15 @@ LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 def _printable(value: str) -> str:
     if has_control_characters(value):
-        raise ValueError("line breaks and control characters are not allowed")
+        raise PydanticCustomError("control_characters", "line breaks and control characters are not allowed")
     if value != value.strip():
-        raise ValueError("spaces at the beginning or end are not allowed")
+        raise PydanticCustomError("outer_spaces", "must not begin or end with a space")
     return value
 
 
 def _plausible(value: datetime) -> datetime:
     if not EARLIEST <= value < LATEST:
-        raise ValueError("the time must lie between the years 2000 and 2100")
+        raise PydanticCustomError("instant_implausible", "must lie between the years 2000 and 2100")
     return value
 
 
@@ -61,21 +62,25 @@ class ContributionIn(BaseModel):
     @model_validator(mode="after")
     def _one_person(self) -> Self:
         if (self.person_id is None) == (self.email is None):
-            raise ValueError("give either person_id or email")
+            raise PydanticCustomError("one_person", "give either person_id or email")
         return self
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
         if self.kind is ContributionKind.RATING:
             if self.stars is None or self.actor_reference is None:
-                raise ValueError("a rating needs stars and actor_reference")
+                raise PydanticCustomError("rating_incomplete", "a rating needs stars and actor_reference")
         elif self.stars is not None:
-            raise ValueError("only a rating has stars")
+            raise PydanticCustomError("stars_elsewhere", "only a rating has stars")
         if self.kind is ContributionKind.ANSWER:
             if self.answers_reference is None and self.hours_to_answer is None:
-                raise ValueError("an answer needs answers_reference or hours_to_answer")
+                raise PydanticCustomError(
+                    "answer_incomplete", "an answer needs answers_reference or hours_to_answer"
+                )
         elif self.answers_reference is not None or self.hours_to_answer is not None:
-            raise ValueError("only an answer has answers_reference and hours_to_answer")
+            raise PydanticCustomError(
+                "answer_elsewhere", "only an answer has answers_reference and hours_to_answer"
+            )
         return self
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 Days = Annotated[int, Field(ge=1, le=365)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -35,11 +36,15 @@ class ReviewPolicy(_Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.escalation_after_days <= self.reminder_after_days:
-            raise ValueError("escalation_after_days must be later than reminder_after_days")
+            raise PydanticCustomError(
+                "escalation_before_reminder", "the escalation must come later than the reminder"
+            )
         if any(day >= self.changes_window_days for day in self.changes_reminder_days):
-            raise ValueError("changes_reminder_days must lie within changes_window_days")
+            raise PydanticCustomError(
+                "reminders_outside_window", "the reminders must lie within the time for changes"
+            )
         if list(self.changes_reminder_days) != sorted(set(self.changes_reminder_days)):
-            raise ValueError("changes_reminder_days must rise")
+            raise PydanticCustomError("days_must_rise", "the days must rise, each named once")
         return self
 
 
@@ -58,7 +63,9 @@ class VotePolicy(_Frozen):
     @model_validator(mode="after")
     def _reminder_inside_window(self) -> Self:
         if self.reminder_before_close_hours >= 24 * min(self.window_days, self.extension_days):
-            raise ValueError("reminder_before_close_hours must be shorter than the window and its extension")
+            raise PydanticCustomError(
+                "reminder_before_opening", "the reminder must come within the vote and within its extension"
+            )
         return self
 
 
@@ -79,9 +86,13 @@ class ProbationPolicy(_Frozen):
     @model_validator(mode="after")
     def _weeks_fit(self) -> Self:
         if min(self.length_days, self.extension_days) < 7:
-            raise ValueError("length_days and extension_days must hold at least one week")
+            raise PydanticCustomError(
+                "probation_under_a_week", "probation and its extension must hold at least one week"
+            )
         if self.decision_escalation_days <= self.decision_reminder_days:
-            raise ValueError("decision_escalation_days must be later than decision_reminder_days")
+            raise PydanticCustomError(
+                "escalation_before_reminder", "the escalation must come later than the reminder"
+            )
         return self
 
 
@@ -95,7 +106,9 @@ class AppealPolicy(_Frozen):
     @model_validator(mode="after")
     def _reminder_first(self) -> Self:
         if self.reminder_after_days >= self.decision_days:
-            raise ValueError("reminder_after_days must be earlier than decision_days")
+            raise PydanticCustomError(
+                "reminder_after_decision", "the reminder must come before the decision is due"
+            )
         return self
 
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 Days = Annotated[int, Field(ge=1, le=365)]
 Hour = Annotated[int, Field(ge=0, le=23)]
@@ -24,7 +25,7 @@ class CampaignPolicy(BaseModel):
     @classmethod
     def _rising(cls, hours: tuple[int, ...]) -> tuple[int, ...]:
         if list(hours) != sorted(set(hours)):
-            raise ValueError("reminder_hours must rise")
+            raise PydanticCustomError("hours_must_rise", "the hours must rise, each named once")
         return hours
 
     def shards(self, capacity: int) -> int:
