@@ -24,7 +24,8 @@ An item whose outcome is an exception has written nothing.
 """
 
 MOST: Final = 128
-UNDER_WAY: Final = 2
+UNDER_WAY: Final = 1
+"""Transactions at once in each event loop: two of half the size take the processor from each other."""
 WAIT_SECONDS: Final = 15.0
 
 
