@@ -30,6 +30,7 @@ from db.repositories import enrolments as entries
 from db.repositories import invitation_codes, invitation_mails
 from domain.campaigns.invitations import Channel
 from domain.campaigns.plan import CampaignPlan
+from domain.campaigns.terms import Status, joining
 from domain.people import Role
 
 router = APIRouter(dependencies=[allow.anyone])
@@ -99,7 +100,7 @@ async def _page(
         description=description_of(found.summary) or when,
         place=place.status if place is not None else None,
         own=actor is not None and actor.person_id == found.inviter_id,
-        joining=enrolments.joining_of(found.campaign_status, found.campaign_day, found.seats_taken, plan),
+        joining=joining(Status(found.campaign_status), found.campaign_day, found.seats_taken, plan),
         form=form,
     )
 

@@ -16,12 +16,11 @@ from api.pages.visitors import visitor
 from api.routes.shares import Code
 from api.security import allow
 from api.services import share_links
-from api.services.enrolments import joining_of
 from api.services.featured import Addresses
 from api.services.shared_notes import count_visit, found_note, passed_on
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.sharing import ShareChannel
-from domain.campaigns.terms import Joining
+from domain.campaigns.terms import Joining, Status, joining
 from locales import translate
 
 router = APIRouter(dependencies=[allow.anyone])
@@ -62,7 +61,7 @@ async def show(request: Request, parts: PartsDep, code: Code) -> Response:
 def _chance(note: Any) -> str:
     """Return what the page says to who would like to take part, too."""
     plan = CampaignPlan.model_validate(note.plan)
-    chance = joining_of(note.status, note.campaign_day, note.seats_taken, plan)
+    chance = joining(Status(note.status), note.campaign_day, note.seats_taken, plan)
     return "open" if chance in _WELCOME else chance.value
 
 

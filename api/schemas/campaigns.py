@@ -142,13 +142,7 @@ class CampaignOut(CampaignSummary):
     @property
     def joining(self) -> Joining:
         """What who wants to take part can do now."""
-        return joining(
-            self.status,
-            self.day,
-            self.plan.last_joining_day,
-            places_left=self.members < self.capacity,
-            waiting_list=self.plan.waiting_list,
-        )
+        return joining(self.status, self.day, self.members, self.plan)
 
 
 class DayOut(BaseModel):

@@ -12,8 +12,6 @@ from api.services.invitation_clicks import NOTHING_FOLLOWED, Followed
 from api.services.reminder_hours import reminder_hours
 from db.repositories import campaigns, enrolments, share_visits
 from db.repositories.enrolments import Entry, Newcomer
-from domain.campaigns.plan import CampaignPlan
-from domain.campaigns.terms import Joining, Status, joining
 
 _STANDS = frozenset({Entry.ENROLLED, Entry.WAITING, Entry.UNCHANGED, Entry.LEFT})
 
@@ -90,12 +88,4 @@ def own(conn: Connection, campaign_id: str, person_id: str) -> EnrolmentOut:
         reminder_hour=row.reminder_hour,
         place_in_line=enrolments.place_in_line(conn, row),
         enrolled_at=row.enrolled_at,
-    )
-
-
-def joining_of(status: str, day: int, seats_taken: int, plan: CampaignPlan) -> Joining:
-    """Return what to tell somebody who would join a campaign now."""
-    left = seats_taken < plan.capacity
-    return joining(
-        Status(status), day, plan.last_joining_day, places_left=left, waiting_list=plan.waiting_list
     )

@@ -95,14 +95,7 @@ def _locked(conn: Connection, campaign_id: str) -> Row[Any] | None:
 def _refusal(
     conn: Connection, row: Any, plan: CampaignPlan, known: Any, given: Newcomer, now: datetime
 ) -> Entry | None:
-    now_joining = joining(
-        Status(row.status),
-        row.day,
-        plan.last_joining_day,
-        places_left=row.seats_taken < plan.capacity,
-        waiting_list=plan.waiting_list,
-    )
-    if now_joining not in _TAKES_IN:
+    if joining(Status(row.status), row.day, row.seats_taken, plan) not in _TAKES_IN:
         return Entry.CLOSED
     person = conn.execute(
         select(people.c.status, people.c.good_standing).where(people.c.id == given.person_id)

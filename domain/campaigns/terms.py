@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from domain.campaigns.plan import CampaignPlan
+
 
 class Status(StrEnum):
     """Where a campaign stands, from draft to one of its ends."""
@@ -102,17 +104,17 @@ class Joining(StrEnum):
     OVER = "over"
 
 
-def joining(status: Status, day: int, last_day: int, *, places_left: bool, waiting_list: bool) -> Joining:
-    """Tell what somebody meets who wants to join on ``day``; ``last_day``: the last to join on."""
+def joining(status: Status, day: int, taken: int, plan: CampaignPlan) -> Joining:
+    """Tell what somebody meets who wants to join on ``day``, when so many places are ``taken``."""
     if status is Status.SCHEDULED:
         return Joining.SCHEDULED
-    if not gives_places(status, day, last_day):
+    if not gives_places(status, day, plan.last_joining_day):
         return Joining.LATE if status in OPEN_STATUSES else Joining.OVER
     if status is Status.PAUSED:
         return Joining.PAUSED
-    if places_left:
+    if taken < plan.capacity:
         return Joining.OPEN
-    return Joining.LINE if waiting_list else Joining.FULL
+    return Joining.LINE if plan.waiting_list else Joining.FULL
 
 
 def gives_places(status: Status, day: int, last_day: int) -> bool:

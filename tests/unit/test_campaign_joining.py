@@ -4,16 +4,23 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from domain.campaigns.terms import Joining, Status, gives_places, joining, keeps_joining
+from tests.support.campaigns import plan_of
 
 STATUSES = some.sampled_from(Status)
 DAYS = some.integers(0, 40)
+
+
+def met(status: Status, day: int, last: int, *, free: bool, line: bool) -> Joining:
+    """What somebody meets where one joins until day ``last``, with one place that is free or taken."""
+    plan = plan_of(length_days=40, late_enrolment_until_day=last, capacity=1, waiting_list=line)
+    return joining(status, day, 0 if free else 1, plan)
 
 
 @given(STATUSES, DAYS, DAYS, some.booleans(), some.booleans())
 def test_who_can_join_is_offered_just_that(
     status: Status, day: int, last: int, free: bool, line: bool
 ) -> None:
-    told = joining(status, day, last, places_left=free, waiting_list=line)
+    told = met(status, day, last, free=free, line=line)
     takes_in = gives_places(status, day, last) and status is not Status.PAUSED
     assert (told is Joining.OPEN) == (takes_in and free)
     assert (told is Joining.LINE) == (takes_in and not free and line)
@@ -22,8 +29,8 @@ def test_who_can_join_is_offered_just_that(
 
 
 def test_a_pause_and_a_start_to_come_are_no_end() -> None:
-    assert joining(Status.SCHEDULED, 0, 5, places_left=True, waiting_list=False) is Joining.SCHEDULED
-    assert joining(Status.PAUSED, 3, 5, places_left=True, waiting_list=False) is Joining.PAUSED
-    assert joining(Status.PAUSED, 6, 5, places_left=True, waiting_list=False) is Joining.LATE
-    assert joining(Status.RUNNING, 6, 5, places_left=True, waiting_list=True) is Joining.LATE
-    assert joining(Status.SETTLED, 0, 5, places_left=True, waiting_list=True) is Joining.OVER
+    assert met(Status.SCHEDULED, 0, 5, free=True, line=False) is Joining.SCHEDULED
+    assert met(Status.PAUSED, 3, 5, free=True, line=False) is Joining.PAUSED
+    assert met(Status.PAUSED, 6, 5, free=True, line=False) is Joining.LATE
+    assert met(Status.RUNNING, 6, 5, free=True, line=True) is Joining.LATE
+    assert met(Status.SETTLED, 0, 5, free=True, line=True) is Joining.OVER
