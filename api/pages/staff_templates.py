@@ -1,6 +1,5 @@
 """The templates of campaigns as staff edit them: plan and texts, a template of their own, retiring one."""
 
-import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -102,7 +101,9 @@ async def change(request: Request, actor: Manager, code: Code, parts: PartsDep) 
     form = Form(values, studio_plan.plan_errors(form.errors))
     if given is None or action == "estimate":
         status = 422 if given is None else 200
-        return await _editor(request, actor, code, parts, form, _plan_of(body), status)
+        return await _editor(
+            request, actor, code, parts, form, studio_plan.plan_of(body, TemplatePlan), status
+        )
     try:
         named = _named(code, values, actor.locale)
         version = int(values.get("expected_version", "0")[:9] or 0)
@@ -126,12 +127,6 @@ def _named(code: str, values: Mapping[str, Any], locale: str) -> str:
     if chosen == NEW or not re.fullmatch(TEMPLATE_CODE, chosen):
         raise field_problem("code", "template_code", translate(locale, "field.template_code"))
     return chosen
-
-
-def _plan_of(body: Mapping[str, Any]) -> TemplatePlan | None:
-    with contextlib.suppress(ValueError):
-        return TemplatePlan.model_validate(body["plan"])
-    return None
 
 
 def _body(values: Mapping[str, Any], retired: bool) -> dict[str, Any]:

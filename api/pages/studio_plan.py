@@ -133,10 +133,10 @@ def _put(plan: dict[str, Any], name: str, value: Any) -> None:
     plan[last] = value
 
 
-def plan_of(changes: Mapping[str, Any]) -> CampaignPlan | None:
+def plan_of(changes: Mapping[str, Any], model: type[CampaignPlan] = CampaignPlan) -> CampaignPlan | None:
     """Return the plan of a form if it is one, for the estimate beside what has to be put right."""
     with contextlib.suppress(ValueError):
-        return CampaignPlan.model_validate(changes["plan"])
+        return model.model_validate(changes["plan"])
     return None
 
 

@@ -132,7 +132,8 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     invitation_activation.activate_page(conn, row, (given.first, given.last), after or "", end, now)
     if end is None:
         return Page(None, 0)
-    resting = given.day in rules_of(conn, row).rest
+    rules = rules_of(conn, row)
+    resting = given.day in rules.rest
     changed = conn.execute(
         _closing(_is_whole(given), resting),
         _bound(given, after, end),
@@ -142,7 +143,7 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
         values = {"missed": given.nudge_after}
         _queue(conn, _nudges, given, MailTemplate.CAMPAIGN_NUDGE, (after, end), values, now)
     # Where one joins before the start only, day 1 told them as it opened, unless its process is from before.
-    if given.day == max(1, rules_of(conn, row).plan.last_joining_day):
+    if given.day == max(1, rules.plan.last_joining_day):
         _say_farewell(conn, given, (after, end), now)
     return Page(end, int(changed))
 

@@ -22,6 +22,7 @@ from db.tables.campaigns import campaigns as table
 from db.tables.people import people
 from db.tables.vetting import timeline_entries
 from domain.campaigns.calendar import Shift, day_opens
+from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.reports import Against, Paid, Report, ReportDay
 from domain.campaigns.terms import Status
 from domain.people import Role
@@ -505,11 +506,16 @@ async def test_the_days_of_a_report_add_up_with_those_made_up(api: Api) -> None:
     assert cells == [[4, 2, 1], [4, 3, 0]]
 
 
+def three_days(plan: CampaignPlan) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The first days of a campaign without members: as they are counted, and as a report keeps them."""
+    days = [{"day": n, "opened_at": day_opens(plan, n), "active": 0} for n in (1, 2, 3)]
+    return days, [ReportDay(**day, checked_in=0, made_up=0).model_dump(mode="json") for day in days]
+
+
 async def test_days_of_rest_are_marked_where_days_are_drawn(api: Api) -> None:
     client, _, campaign_id = await reported(api, "Rests")
     plan = plan_of(rest_weekdays=(1,))
-    days = [{"day": n, "opened_at": day_opens(plan, n), "active": 0} for n in (1, 2, 3)]
-    kept = [ReportDay(**day, checked_in=0, made_up=0).model_dump(mode="json") for day in days]
+    days, kept = three_days(plan)
     figures = (await api.rows(select(campaign_reports)))[0]["figures"] | {"days": kept}
     await api.execute(
         insert(campaign_days).values([day | {"campaign_id": campaign_id} for day in days]),
@@ -530,8 +536,7 @@ async def test_days_have_the_dates_of_where_the_campaign_is(api: Api) -> None:
     """Who reads in Los Angeles sees the dates of Shanghai, of a day that a pause has moved the later one."""
     client, leader, campaign_id = await reported(api, "Shanghai")
     plan = plan_of(time_zone="Asia/Shanghai")
-    days = [{"day": n, "opened_at": day_opens(plan, n), "active": 0} for n in (1, 2, 3)]
-    kept = [ReportDay(**day, checked_in=0, made_up=0).model_dump(mode="json") for day in days]
+    days, kept = three_days(plan)
     figures = (await api.rows(select(campaign_reports)))[0]["figures"] | {"days": kept}
     await api.execute(
         insert(campaign_days).values([day | {"campaign_id": campaign_id} for day in days]),
