@@ -1,7 +1,7 @@
 """Amnesties: after an outage everybody rests on the days that it spoilt, and streaks are made whole."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Row, and_, bindparam, select, update
 
 from contracts.campaigns import BulkInput, BulkResult
 from db.repositories.campaign_bulk import Cursor, Page, in_page, page_end
-from db.repositories.check_in_records import Rules, recounted, rules_of
+from db.repositories.check_in_records import Kind, Rules, recounted, rules_of
+from db.repositories.enrolments import cards_used
 from db.statements import insert_ignore
 from db.tables.campaigns import campaign_amnesties, campaigns, check_ins, enrolments
 from db.tables.people import notes, people
@@ -40,7 +41,10 @@ def write(conn: Connection, campaign_id: str, given: Amnesty) -> None:
 
 
 def repair_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
-    """Count one page of members again from what they did; done again it changes nothing."""
+    """Count one page of members again from what they did; done again it changes nothing.
+
+    Cards that were spent on the days are given back with that.
+    """
     end = page_end(conn, given, after, size)
     if end is None or given.amnesty is None:
         return Page(None, 0)
@@ -60,11 +64,12 @@ def repair_page(conn: Connection, given: BulkInput, after: Cursor | None, size: 
 
 def _changes(conn: Connection, row: Row[Any], members: Sequence[Any], days: set[int]) -> list[dict[str, Any]]:
     rules: Rules = rules_of(conn, row)
-    done, changes = _done_by(conn, row.id, members), []
+    records, changes = _records(conn, row.id, members), []
     for member in members:
-        if member.first_day > max(days) or done[member.person_id] >= days:
+        record = records[member.person_id]
+        if member.first_day > max(days) or all(record.get(day) is Kind.DAY for day in days):
             continue
-        values = recounted(done[member.person_id], row.day, rules, member.first_day)
+        values = recounted(record, row.day, rules, member.first_day) | cards_used(record, rules)
         # A day that has just ended is closed by an order of its own, which may still be to come.
         if any(getattr(member, name) != value for name, value in values.items()):
             changes.append({"member": member.person_id, **values})
@@ -90,17 +95,17 @@ def _batch(given: BulkInput) -> tuple[Any, Any]:
     )
 
 
-def _done_by(conn: Connection, campaign_id: str, members: Sequence[Any]) -> dict[str, set[int]]:
+def _records(conn: Connection, campaign_id: str, members: Sequence[Any]) -> Mapping[str, dict[int, Kind]]:
     rows = conn.execute(
-        select(check_ins.c.person_id, check_ins.c.day).where(
+        select(check_ins.c.person_id, check_ins.c.day, check_ins.c.kind).where(
             check_ins.c.campaign_id == campaign_id,
             check_ins.c.person_id.in_([member.person_id for member in members]),
         )
     )
-    done: dict[str, set[int]] = defaultdict(set)
-    for person_id, day in rows:
-        done[person_id].add(day)
-    return done
+    found: dict[str, dict[int, Kind]] = defaultdict(dict)
+    for person_id, day, kind in rows:
+        found[person_id][day] = Kind(kind)
+    return found
 
 
 def sums(conn: Connection, given: BulkInput) -> BulkResult:

@@ -4,6 +4,7 @@ All of it happens under a lock on the campaign's row, which keeps the seats take
 get more places than there are, and whoever waits longest is next.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,13 +15,14 @@ from sqlalchemy import Connection, Row, func, insert, literal_column, select, up
 from contracts.base import campaign_process_id
 from contracts.mail import MailRequest
 from db.repositories import featured, mail
-from db.repositories.check_in_records import done_days, recounted, rules_of, shifts_of
+from db.repositories.check_in_records import Kind, Rules, record_of, recounted, rules_of, shifts_of
 from db.repositories.people import is_sanctioned
 from db.tables.campaigns import campaigns, enrolments
 from db.tables.people import people
 from domain.campaigns.calendar import day_closes
 from domain.campaigns.members import Place, shard_of
 from domain.campaigns.plan import CampaignPlan, Enrolment
+from domain.campaigns.streaks import cards_spent
 from domain.campaigns.terms import OPEN_STATUSES, Joining, Status, gives_places, joining
 from domain.mail import MailTemplate
 from domain.people import PersonStatus
@@ -148,15 +150,21 @@ def _add(conn: Connection, row: Any, given: Newcomer, now: datetime, **values: A
 
 def _activate(conn: Connection, row: Any, known: Any, now: datetime, reminder_hour: int | None) -> None:
     """Give somebody who waited or had left a place: from today on, or going on with the days done."""
-    done = done_days(conn, row.id, known.person_id)
+    record, rules = record_of(conn, row.id, known.person_id), rules_of(conn, row)
     values: dict[str, Any] = {"status": Place.ACTIVE.value, "in_line": None}
     if reminder_hour is not None:
         values["reminder_hour"] = reminder_hour
-    if not done:
+    if not record:
         values |= {"first_day": max(row.day, 1), "enrolled_at": _process_time(row, now)}
     first_day = values.get("first_day", known.first_day)
-    values |= recounted(done, row.day, rules_of(conn, row), first_day)
+    values |= recounted(record, row.day, rules, first_day) | cards_used(record, rules)
     conn.execute(_own(known).values(**values))
+
+
+def cards_used(record: Mapping[int, Kind], rules: Rules) -> dict[str, int]:
+    """Return the counter of a member's make-up cards from nothing but the record."""
+    made_up = frozenset(day for day, kind in record.items() if kind is Kind.MAKE_UP)
+    return {"make_ups_used": cards_spent(made_up, rules.rest)}
 
 
 def _line_up(conn: Connection, row: Any, given: Newcomer, known: Any, now: datetime) -> None:

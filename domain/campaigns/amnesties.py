@@ -1,7 +1,8 @@
 """Amnesties: staff declare the days that an outage spoilt, and everybody rests on them afterwards.
 
 Such a day becomes a day of rest rather than a check-in of everybody: nobody is paid for what nobody did,
-and who had checked in keeps it. It may be the open day. A day that ended in the same moment is closed
+and who had checked in keeps it, made up or not: a card spent on it can be spent again. It may be the open
+day. A day that ended in the same moment is closed
 first, because the process carries its orders out one after the other.
 """
 

@@ -119,6 +119,15 @@ def standing(done: AbstractSet[int], day: int, rest: AbstractSet[int], first_day
     )
 
 
+def cards_spent(made_up: AbstractSet[int], rest: AbstractSet[int]) -> int:
+    """Return how many cards the days ``made_up`` have cost, as the days lie now.
+
+    A day that an amnesty frees afterwards costs none: its card can be spent again. What was handed in for
+    it stays, and counts as any check-in on a day of rest does.
+    """
+    return len(made_up - rest)
+
+
 def make_up_refusal(
     plan: MakeUpPlan,
     wanted: int,

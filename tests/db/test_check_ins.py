@@ -344,6 +344,29 @@ async def test_an_amnesty_repairs_streaks_and_is_kept_with_who_gave_it(db: Datab
     assert (await campaign.check_in(ann)).streak == 5
 
 
+async def test_a_card_spent_on_a_day_that_an_amnesty_frees_later_is_given_back(db: Database):
+    campaign = await Campaign.at(
+        db, day=1, members=3, late_enrolment_until_day=30, make_up={"cards": 1, "window_days": 5}
+    )
+    ann, bob, cid = campaign.members
+    await campaign.go(4)
+    for person in campaign.members:
+        assert (await campaign.check_in(person, makes_up=2 if person != bob else 3)).outcome == Taken.COUNTED
+    await campaign.leave(cid)
+    assert await campaign.amnesty([2], datetime.now(UTC)) == 2
+    used = [(await campaign.member(one))["make_ups_used"] for one in (ann, bob)]
+    assert used == [0, 1]
+    # What was done stays done, and the card is good for another day.
+    assert await campaign.done(ann) == [(2, "make_up")]
+    assert (await campaign.member(ann))["days_done"] == 1
+    assert (await campaign.check_in(ann, makes_up=3)).outcome == Taken.COUNTED
+    assert (await campaign.check_in(ann, makes_up=1)).outcome == MakeUpRefusal.NO_CARDS
+    assert (await campaign.check_in(bob, makes_up=1)).outcome == MakeUpRefusal.NO_CARDS
+    # Whoever was away meanwhile finds it on coming back.
+    await campaign.enrol(cid)
+    assert (await campaign.check_in(cid, makes_up=3)).outcome == Taken.COUNTED
+
+
 async def test_check_ins_while_an_amnesty_is_repaired_are_all_counted(db: Database):
     """Whoever comes first, a repair or a check-in: the counters are those of a naive count."""
     campaign = await Campaign.at(db, day=1, members=24)
@@ -392,7 +415,8 @@ async def test_whatever_a_member_does_the_counters_are_those_of_a_naive_count(db
     )
     [ann] = campaign.members
     done: set[int] = set()
-    inside, cards = True, 0
+    made_up: set[int] = set()
+    inside = True
     for day in range(1, DAYS + 1):
         await campaign.go(day)
         rules = await campaign.rules()
@@ -417,13 +441,13 @@ async def test_whatever_a_member_does_the_counters_are_those_of_a_naive_count(db
                     done=done,
                     rest=rules.rest,
                     first_day=first_day,
-                    cards_used=cards,
+                    cards_used=len(made_up - rules.rest),
                 )
                 if answer.outcome == Taken.REPEATED:
                     assert wanted in done
                 elif inside and expected is None:
                     assert answer.outcome == Taken.COUNTED
-                    cards += 1
+                    made_up.add(wanted)
                     done.add(wanted)
                 else:
                     assert answer.outcome == (expected if inside else Taken.NOT_ENROLLED)
@@ -439,6 +463,8 @@ async def test_whatever_a_member_does_the_counters_are_those_of_a_naive_count(db
         if day > 1:
             await close(campaign, day - 1, rest=day - 1 in rules.rest)
         await _check(campaign, ann, done, day, rules.rest, inside)
+        if inside:
+            assert (await campaign.member(ann))["make_ups_used"] == len(made_up - rules.rest)
 
 
 async def _check(campaign, ann, done, day, rest, inside) -> None:

@@ -14,6 +14,7 @@ from domain.campaigns.streaks import (
     after_close,
     alive,
     best_streak,
+    cards_spent,
     make_up_days,
     make_up_refusal,
     missed_days,
@@ -115,6 +116,14 @@ def test_an_amnesty_never_harms(done, rest, outage, day):
     assert missed_in_a_row(done, day, rest | outage, 1) <= missed_in_a_row(done, day, rest, 1)
 
 
+@settings(deadline=None)
+@given(records, some_days, some_days)
+def test_a_card_spent_on_a_day_that_an_amnesty_frees_later_is_had_back(made_up, rest, outage):
+    made_up -= rest
+    assert cards_spent(made_up, rest) == len(made_up)
+    assert cards_spent(made_up, rest | outage) == len(made_up) - len(made_up & outage)
+
+
 def refusal(wanted: int, **changed) -> MakeUpRefusal | None:
     values: dict[str, Any] = {"today": 10, "done": {1, 2, 3, 8}, "rest": {7}, "first_day": 2, "cards_used": 0}
     values |= changed
@@ -175,6 +184,7 @@ def test_making_up_is_as_if_one_had_been_there_whatever_the_order(done, rest, fi
         done, used = done | {day}, used + 1
     assert used <= plan.cards
     assert len(done) == len(start) + used
+    assert used == cards_spent(done - start, rest)
     assert standing(done, today, rest, first_day).streak == naive_streak(done, rest, today)
 
 
