@@ -65,7 +65,10 @@ class CheckInIn(Input):
 
 
 class MentionOut(BaseModel):
-    """A name after ``@`` in a note and whose it is; one that several have is ``ambiguous`` and nobody's."""
+    """A name after ``@`` in a note and whose it is; one that several have is ``ambiguous`` and nobody's.
+
+    Of one that is ``unknown``, ``name`` is the first word, and those after it that have a capital too.
+    """
 
     name: str
     outcome: MentionOutcome

@@ -1,7 +1,7 @@
 """Mentions in notes: ``@name`` is a friend of the campaign, ``@somebody@example.org`` is to be invited.
 
 Names hold spaces, and Chinese has no spaces between words: a name is whatever begins after the sign and is
-what somebody is called, the longest that is.
+what somebody is called, the longest that is. How many blanks are between its words makes no difference.
 """
 
 import re
@@ -22,6 +22,12 @@ _ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.
 _ENDS_NAME = re.compile(r"[@＠\r\n\u2028\u2029]")
 # A dot in the middle joins the parts of a name in Chinese, an apostrophe those of some in Latin script.
 _WORD = re.compile(r"[\w-]+(?:[·・‧•][\w-]+|['’]\w{2,})*")
+
+# A word that goes on with a name in Latin script, and what may stand before it; «I» is whoever writes.
+_FURTHER = re.compile(
+    r"\s+(?:(?:van|von|de|der|den|del|di|da|du|la|le|bin|al)\s+)*(?!I\b)(" + _WORD.pattern + ")"
+)
+_MOST_TOLD = 40
 
 
 class MentionOutcome(StrEnum):
@@ -71,7 +77,11 @@ def may_mention(note: str) -> bool:
 
 def folded(name: str) -> str:
     """Return the form under which two spellings of a name are equal."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return _single_spaced(unicodedata.normalize("NFC", name).casefold())
+
+
+def _single_spaced(name: str) -> str:
+    return " ".join(name.split())
 
 
 def signs(note: str) -> list[Sign]:
@@ -119,8 +129,9 @@ def _is_cjk(char: str) -> bool:
 
 
 def names_in(found: Iterable[Sign]) -> set[str]:
-    """Return everything that could be a name."""
-    return {candidate for sign in found for candidate in sign.candidates}
+    """Return everything that could be a name: as it is written, and with a single blank between words."""
+    written = {candidate for sign in found for candidate in sign.candidates}
+    return written | {_single_spaced(candidate) for candidate in written}
 
 
 def addresses_in(found: Iterable[Sign]) -> list[str]:
@@ -151,8 +162,24 @@ def _whose(sign: Sign, known: Mapping[str, Named]) -> Mention | None:
         if named.number > 1:
             return Mention(candidate, MentionOutcome.AMBIGUOUS)
         return Mention(candidate, MentionOutcome.MENTIONED, named.person_id, named.display_name)
-    word = _WORD.match(sign.candidates[0])
-    return Mention(word[0][:40], MentionOutcome.UNKNOWN) if word else None
+    name = _unknown(sign.candidates[0])
+    return Mention(name, MentionOutcome.UNKNOWN) if name else None
+
+
+def _unknown(text: str) -> str:
+    """Return what begins ``text`` as a name that nobody has, empty where no word does.
+
+    That is its first word and, where both have a capital, those after it: nothing else tells how far a
+    name goes that one does not know.
+    """
+    word = _WORD.match(text)
+    if word is None:
+        return ""
+    end = word.end()
+    if word[0][0].isupper():
+        while (further := _FURTHER.match(text, end)) and further[1][0].isupper():
+            end = further.end()
+    return _single_spaced(text[:end])[:_MOST_TOLD].rstrip()
 
 
 def pieces(note: str, mentioned: Sequence[tuple[str, str]]) -> list[Piece]:

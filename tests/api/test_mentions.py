@@ -71,6 +71,18 @@ async def test_friends_are_mentioned_and_told(api: Api) -> None:
     problem(await (await api.user("out")).get(f"/campaigns/{campaign.id}/mentions"), 403, "not_enrolled")
 
 
+async def test_names_of_several_words_are_found_and_told_whole(api: Api) -> None:
+    campaign, (ann, bob, *_) = await team(api, "Ann", "Bob van Dyke", "Sue  Gap")
+    done = await check_in(ann, campaign, f"{WORDS}, @bob  van dyke and @Two Words, @Sue  Gap!")
+    assert [(one["name"], one["outcome"]) for one in done["mentions"]] == [
+        ("bob  van dyke", "mentioned"),
+        ("Two Words", "unknown"),
+        ("Sue  Gap", "mentioned"),
+    ]
+    [told] = (await bob.get(f"/campaigns/{campaign.id}/mentions")).json()["items"]
+    assert {"text": "@bob  van dyke", "person_id": bob.id} in told["note"]
+
+
 async def test_people_of_other_campaigns_and_those_who_left_are_nobody(api: Api) -> None:
     campaign, (ann, bob) = await team(api, "Ann", "Bob")
     await team(api)

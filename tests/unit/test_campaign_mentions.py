@@ -58,6 +58,35 @@ def test_names_end_where_somebody_is_called_so() -> None:
     assert told("@Ann, me", author="1") == []
 
 
+def test_of_a_name_that_nobody_has_as_much_is_told_as_one_can_tell() -> None:
+    for note, name in (
+        ("With @Two Words today", "Two Words"),
+        ("@Mary Jane O'Brien, and more", "Mary Jane O'Brien"),
+        ("@Mary J Blige sang", "Mary J Blige"),
+        ("Thanks @Ludwig van Beethoven!", "Ludwig van Beethoven"),
+        ("@Élise de la Cruz reads", "Élise de la Cruz"),
+        ("@Wide   Gap", "Wide Gap"),
+        ("@Bob van today", "Bob"),
+        ("@Bob I read", "Bob"),
+        ("@Bob I've read", "Bob"),
+        ("@Bob. Then", "Bob"),
+        ("@Bob\nThen", "Bob"),
+        ("@bob Then", "bob"),
+        ("@若谷 Then", "若谷"),
+        ("@Bob 今天", "Bob"),
+        (f"@{'Long ' * 20}", "Long Long Long Long Long Long Long Long"),
+    ):
+        assert told(note) == [(name, "unknown", None)], note
+
+
+def test_blanks_within_a_name_are_one_however_they_are_typed() -> None:
+    for blank in ("  ", "\t", "\u00a0", "\u3000"):
+        typed = f"Ann{blank}lee"
+        assert told(f"@{typed} came") == [(typed, "mentioned", "2")]
+        assert {"Ann lee", typed} <= names_in(signs(f"@{typed} came"))
+        assert pieces(f"@{typed} came", [(typed, "2")]) == [(f"@{typed}", "2"), (" came", None)]
+
+
 def test_what_is_no_mention() -> None:
     for note in ("", "no sign", "mail me: ann@home", "x@Ann", "@ Ann", "@", "@\nAnn", "@!", "@@", "3@Ann"):
         assert told(note) == [], note
