@@ -85,7 +85,7 @@ def _figures(report: ReportOut) -> Iterator[tuple[str, int | None, Any]]:
     yield "title", None, report.title
     for name in _SINGLE:
         yield name, None, getattr(report, name)
-    for part in ("new_members", "shares", "paid", "featured"):
+    for part in ("new_members", "shares", "paid", "later", "featured"):
         for name, value in getattr(report, part).model_dump().items():
             yield f"{part}_{name}", None, value
     for day in report.days:

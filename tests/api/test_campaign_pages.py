@@ -483,6 +483,12 @@ async def test_the_report_as_page_json_and_table(api: Api) -> None:
     lines = list(csv.reader(StringIO(kept.content.decode("utf-8-sig"))))
     assert lines[1] == ["title", "", "'=1+1"]
     assert ["checked_in", "2", "2"] in lines
+    figures = {line[0] for line in lines}
+    for name, value in told.items():
+        if isinstance(value, dict):
+            assert {f"{name}_{figure}" for figure in value} <= figures
+        elif name not in {"campaign_id", "days", "growth", "tree"}:
+            assert name in figures
     assert (await client.get(f"{SITE}{path}.csv")).content == kept.content
     before = await Campaign.at(api.db, day=3, leader=leader.id)
     await look(client, f"/studio/campaigns/{before.id}/report", 409)

@@ -112,6 +112,8 @@ async def test_one_that_counts_afterwards_is_paid_from_the_pool_once(db: Databas
     # The report stays as it was made, and what came later is said beside it.
     report = await db.read(lambda conn: campaign_reports.read(conn, party.campaign.id))
     assert (report.paid.invitation, report.later.friends, report.later.points) == (0, 1, 20)
+    table = campaign_reports.as_csv(report).splitlines()
+    assert {"paid_invitation,,0", "later_friends,,1", "later_points,,20"} <= set(table)
     letters = await party.campaign.rows(
         select(mails.c.person_id).where(mails.c.template == "campaign_friend_counted")
     )
