@@ -1,19 +1,31 @@
 """What is wrong with single fields, in the reader's language and without repeating what was typed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from babel.lists import format_list
+
 from api.problems import FieldError
 from locales import MissingMessage, translate
+from locales.catalogue import language_of
 
 MOST_ERRORS: Final = 50
 _LENGTHS: Final = frozenset({"too_short", "too_long"})
+_CHOICES: Final = frozenset({"enum", "literal_error"})
+_VALUE: Final = re.compile(r"'[^']*'|\b(?!or\b)[^\s,]+")
+"""One of the values that pydantic lists in English: ``'a', 'b' or 'c'``."""
 _PLACES: Final = frozenset({"body", "query", "path", "header", "cookie"})
 
 
 def field_errors(locale: str, found: Sequence[Mapping[str, Any]]) -> list[FieldError]:
     """Return pydantic's errors as ours, at most fifty of them."""
     return [_field(locale, item) for item in found[:MOST_ERRORS]]
+
+
+def one_of(locale: str, values: Sequence[str]) -> str:
+    """Return ``values`` as a list of which one is asked for, in the reader's language."""
+    return format_list(values, style="or", locale=language_of(locale).replace("-", "_"))
 
 
 def _field(locale: str, item: Mapping[str, Any]) -> FieldError:
@@ -28,6 +40,8 @@ def _message(locale: str, code: str, item: Mapping[str, Any]) -> str:
     values = {
         name: value for name, value in item.get("ctx", {}).items() if isinstance(value, str | int | float)
     }
+    if code in _CHOICES:
+        values["expected"] = one_of(locale, _VALUE.findall(str(values["expected"])))
     try:
         return translate(locale, f"field.{code}", **values)
     except (MissingMessage, KeyError):

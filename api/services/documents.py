@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection, Row
 from starlette.requests import Request
 
+from api.field_errors import one_of
 from api.problems import Problem, field_problem
 from api.services import file_sweep
 from api.services.pages_of_pdf import PdfPages
@@ -149,7 +150,7 @@ def _kind_of(received: Received, locale: str) -> DocumentKind:
     try:
         return DocumentKind(received.fields["kind"])
     except ValueError:
-        allowed = ", ".join(kind.value for kind in DocumentKind)
+        allowed = one_of(locale, [f"'{kind.value}'" for kind in DocumentKind])
         raise field_problem("kind", "enum", translate(locale, "field.enum", expected=allowed)) from None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter
 
+from api.field_errors import field_errors
 from api.languages import preferred_locale
 from api.problems import STATUS_OF, Problem
 from api.security import allow
@@ -190,3 +191,25 @@ async def test_writes_are_generous_but_not_endless(sqlite_url: str, settings: Se
         assert statuses[:3] == [200, 200, 200]
         assert 429 in statuses
         assert (await client.get("/me")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "must be one of: 'zh-CN' or 'en'"), ("zh-CN", "须为以下之一：'zh-CN'或'en'")],
+)
+async def test_the_values_that_are_allowed_are_listed_in_the_readers_language(
+    api: Api, language: str, said: str
+) -> None:
+    reader = await api.user("reader", locale=language)
+    answer = await reader.http.patch("/me", json={"locale": "fr"})
+    assert [error["message"] for error in problem(answer, 422, "validation_failed")["errors"]] == [said]
+
+
+def test_a_list_of_values_is_said_as_people_say_it() -> None:
+    three = [{"type": "enum", "loc": ("kind",), "ctx": {"expected": "'order', 'b c' or 'for'"}}]
+    assert [error.message for error in field_errors("zh-CN", three)] == [
+        "须为以下之一：'order'、'b c'或'for'"
+    ]
+    assert field_errors("en", three)[0].message == "must be one of: 'order', 'b c', or 'for'"
+    numbers = [{"type": "literal_error", "loc": ("body", "kind"), "ctx": {"expected": "1, 2 or 3"}}]
+    assert field_errors("zh-CN", numbers)[0].message == "须为以下之一：1、2或3"
