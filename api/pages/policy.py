@@ -17,7 +17,7 @@ from api.pages.forms import Form, checked, seen, told, typed
 from api.pages.rendering import page
 from api.parts import Parts
 from api.problems import Problem
-from api.routes.policies import Admin, add
+from api.routes.policies import Admin, add, check_server
 from api.routes.staff import AnyStaff
 from api.schemas.policies import CampaignPolicyIn, PolicyIn, VersionIn
 from api.security.gate import Actor
@@ -207,9 +207,13 @@ async def _write(request: Request, actor: Actor, parts: Parts, editor: Editor[An
         wrong = Form(values, _by_name(form.errors, actor.locale))
         return await _page(request, actor, parts, editor, wrong, 422)
     try:
+        if isinstance(given.body, VettingPolicy):
+            check_server(given.body, parts.settings, actor.locale)
         await parts.db.write(lambda conn: add(conn, editor.kept, actor, given))
     except Problem as problem:
         form = told(problem, values, actor.locale)
+        if form.errors:
+            form = Form(values, _by_name(form.errors, actor.locale))
         return await _page(request, actor, parts, editor, form, problem.status)
     return seen(editor.path, f"policy_written_{editor.kept.process}")
 

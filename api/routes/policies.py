@@ -1,6 +1,7 @@
 """Policies: the rules of vetting and of campaigns, versioned."""
 
 from datetime import UTC, datetime
+from math import floor
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter
@@ -8,10 +9,10 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from api.dependencies import DatabaseDep
+from api.dependencies import DatabaseDep, SettingsDep
 from api.idempotency import Answer, Once, OnceDep
 from api.paths import PREFIX
-from api.problems import Problem
+from api.problems import FieldError, Problem
 from api.schemas.policies import (
     CampaignPolicyIn,
     CampaignPolicyOut,
@@ -26,6 +27,9 @@ from api.security import allow
 from api.security.gate import Actor
 from db.repositories.policies import CAMPAIGNS, VETTING, Policies, PolicyChanged, PolicyVersion
 from domain.people import STAFF_ROLES, Role
+from domain.policy import VettingPolicy
+from locales import translate
+from settings import Settings
 
 router = APIRouter(prefix=f"{PREFIX}/policies", tags=["policies"])
 
@@ -42,6 +46,23 @@ def _out(version: PolicyVersion[Any]) -> dict[str, Any]:
         "created_by": version.created_by,
         "note": version.note,
     }
+
+
+def check_server(policy: VettingPolicy, settings: Settings, locale: str) -> None:
+    """Raise ``Problem`` where ``policy`` allows more than this server takes: nobody could use it."""
+    most = {"max_file_bytes": settings.upload_max_bytes, "max_files": settings.upload_max_files}
+    told = {"mebibytes": f"{floor(settings.upload_max_bytes / 2**20 * 100) / 100:g}", **most}
+    errors = [
+        FieldError(
+            field=f"body.intake.{name}",
+            code=f"beyond_server_{name}",
+            message=translate(locale, f"field.beyond_server_{name}", **told),
+        )
+        for name, limit in most.items()
+        if getattr(policy.intake, name) > limit
+    ]
+    if errors:
+        raise Problem("validation_failed", errors=errors)
 
 
 def add(conn: Connection, kept: Policies[P], actor: Actor, given: VersionIn[P]) -> int:
@@ -85,8 +106,9 @@ async def vetting_versions(actor: Staff, db: DatabaseDep) -> PolicyVersionsOut:
 
 
 @router.put("/vetting", summary="Change the vetting policy", response_model=PolicyOut)
-async def write_vetting(actor: Admin, given: PolicyIn, once: OnceDep) -> Response:
+async def write_vetting(actor: Admin, given: PolicyIn, once: OnceDep, settings: SettingsDep) -> Response:
     """Write a new version. Applications under way keep the one they began with."""
+    check_server(given.body, settings, actor.locale)
     return await _written(once, actor, VETTING, given, PolicyOut)
 
 

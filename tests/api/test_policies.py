@@ -110,3 +110,28 @@ async def test_what_is_wrong_is_told_by_field_and_nothing_is_written(api: Api, a
         "policy_changed",
     )
     assert await versions(api) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "bytes_said", "files_said"),
+    [
+        ("en", "files of 1.43 MiB (1500000 bytes) at most", "4 files"),
+        ("zh-CN", "最多接收 1.43 MiB（1500000 字节）", "4 个文件"),
+    ],
+)
+async def test_more_than_the_server_takes_is_refused_with_what_it_takes(
+    database_url: str, settings: Settings, language: str, bytes_said: str, files_said: str
+) -> None:
+    lower = {"database_url": database_url, "upload_max_bytes": 1_500_000, "upload_max_files": 4}
+    async with running_api(settings.model_copy(update=lower)) as api:
+        admin = await api.user("admin", Role.ADMIN, locale=language)
+        given = {"expected_version": 1, "body": body(), "note": "x"}
+        found = problem(await admin.http.put(PATH, json=given), 422, "validation_failed")
+        told = {error["field"]: (error["code"], error["message"]) for error in found["errors"]}
+        code, message = told.pop("body.intake.max_file_bytes")
+        assert (code, bytes_said in message) == ("beyond_server_max_file_bytes", True), message
+        code, message = told.pop("body.intake.max_files")
+        assert (code, files_said in message, told) == ("beyond_server_max_files", True, {}), message
+        assert await versions(api) == 1
+        fits = body() | {"intake": {"max_file_bytes": 1_500_000, "max_files": 4}}
+        assert (await admin.http.put(PATH, json=given | {"body": fits})).status_code == 200

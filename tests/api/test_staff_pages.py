@@ -284,11 +284,13 @@ async def test_the_policy_is_written_version_by_version(api: Api) -> None:
         "review-changes_reminder_days-error": {"review.changes_reminder_days": "7, later"},
         "review-error": {"review.escalation_after_days": "2"},
         "note-error": {"note": ""},
+        "intake-max_file_bytes-error": {"intake.max_file_bytes": "10.1"},
     }.items():
         answer = await send(admin, "/staff/policy", **(change | place))
         assert answer.status_code == 422
         assert f'id="{wrong}"' in answer.text, wrong
         assert 'value="7.5"' in answer.text or "101" in answer.text
+    assert "this server takes files of 10 MiB (10485760 bytes) at most" in answer.text
     done(await send(admin, "/staff/policy", **change), "policy_written_vetting")
     text = await look(ann, "/staff/policy")
     assert "Quorum (%): <del>10</del> → <ins>7.5</ins>" in text
