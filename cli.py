@@ -1,6 +1,5 @@
 """The `kameng` command. Each command imports what it needs when it runs: `--help` costs little."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.errors import EngineError
+from engine.private_files import keep_private
 from settings import SettingsError, load_settings
 
 USAGE_ERROR = 2
@@ -125,8 +125,7 @@ def _add_data_commands() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command; a mistake of the person or the machine is one line on stderr and exit code 2."""
     _add_data_commands()
-    # What Kameng keeps is its owner's alone: databases, logs and directories that are made from here on.
-    os.umask(0o077)
+    keep_private()
     try:
         return app(args=arguments, standalone_mode=True)
     except (EngineError, SettingsError) as error:

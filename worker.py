@@ -30,6 +30,7 @@ from db.urls import sqlite_file_of
 from engine.logs import configure_logging
 from engine.mail_dispatch import ensure_mail_dispatch
 from engine.observe import Observer, WorkerMetrics
+from engine.private_files import keep_private
 from engine.rehearsal.stage import OwnStage
 from engine.sandbox import Sandbox
 from engine.temporal_client import connect, metrics_runtime
@@ -286,6 +287,7 @@ def rehearse(place: Path) -> int:
 
 def main() -> int:
     """Run until SIGINT or SIGTERM; return the exit code."""
+    keep_private()
     if sys.argv[1:2] == ["--rehearse"]:
         return rehearse(Path(sys.argv[2]))
     try:

@@ -25,6 +25,7 @@ from api.security.second_factor import SecondFactors
 from api.security.sign_in import SignIn
 from db.database import Database
 from engine.logs import configure_logging
+from engine.private_files import keep_private
 from engine.temporal_client import connect
 from mail.sealing import Sealer
 from settings import Settings, load_settings
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     served = settings is None
     if settings is None:
+        keep_private()
         settings = load_settings()
         configure_logging(settings)
     app = FastAPI(

@@ -1,6 +1,9 @@
 """The worker process: what it waits for before it takes work."""
 
 import asyncio
+import os
+import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +78,40 @@ async def test_looking_at_a_sqlite_database_that_is_not_there_makes_none(
         stop.set()
         await asyncio.wait_for(running, SECONDS)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_files_of_a_worker_that_is_started_alone_are_its_owners(
+    sqlite_url: str, tmp_path: Path, temporal_client: Client, temporal_address: str
+) -> None:
+    ready, data = tmp_path / "worker.ready", tmp_path / "data"
+    env = os.environ | {
+        "DATABASE_URL": sqlite_url,
+        "KAMENG_DATA_DIR": str(data),
+        "KAMENG_READY_FILE": str(ready),
+        "KAMENG_TEMPORAL_ADDRESS": temporal_address,
+        "KAMENG_TEMPORAL_NAMESPACE": temporal_client.namespace,
+    }
+    running = await asyncio.create_subprocess_exec(sys.executable, "-m", "worker", env=env, umask=0o022)
+    try:
+
+        async def is_ready() -> bool:
+            return ready.exists()
+
+        await until(is_ready)
+        made = [ready, *data.rglob("*")]
+        assert [path.name for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+    finally:
+        running.terminate()
+        await asyncio.wait_for(running.wait(), SECONDS)
+
+
+async def test_an_api_that_is_made_by_its_factory_keeps_files_to_their_owner(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    code = "import os; from api.app import create_app; create_app(); print(oct(os.umask(0)))"
+    env = os.environ | {"DATABASE_URL": sqlite_url, "KAMENG_DATA_DIR": str(tmp_path / "data")}
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, env=env, umask=0o022, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await asyncio.wait_for(running.communicate(), SECONDS)
+    assert told.decode().strip() == "0o77"
