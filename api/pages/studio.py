@@ -21,7 +21,7 @@ from api.pages.invitations_plot import plot as funnel_plot
 from api.pages.rendering import page
 from api.pagination import PagingDep
 from api.parts import Parts
-from api.problems import Problem, field_problem
+from api.problems import Problem
 from api.routes.campaign_reports import csv_answer
 from api.routes.campaigns import Leader, LeaderOrStaff
 from api.schemas.campaign_reports import ReportOut
@@ -32,14 +32,11 @@ from api.services import campaign_drafts, campaign_reports, campaign_templates, 
 from api.services.campaigns import LAUNCHERS
 from db.repositories import campaign_stories, campaigns, people
 from db.repositories.campaigns import NotEditable, Stale
-from domain.campaigns.calendar import day_opens
 from domain.campaigns.invitations import PlanWarning
 from domain.campaigns.plan import Board, CampaignPlan, Enrolment, InvitationMode, Proof
-from domain.campaigns.templates import plan_from
 from domain.campaigns.terms import ENDED, Status, WaitingOn
 from domain.ids import new_id
 from domain.people import PersonStatus
-from locales import translate
 
 router = APIRouter(prefix="/studio")
 
@@ -103,22 +100,14 @@ async def begin(request: Request, actor: Launcher, parts: PartsDep) -> Response:
     if given is None:
         return await _gallery(request, actor, parts, Form(values, form.errors), 422)
     try:
-        campaign_id = await parts.db.write(lambda conn: _begin(conn, actor, given, datetime.now(UTC)))
+        # Here the first day is chosen, and handing the draft in would be late to refuse it.
+        campaign_id = await parts.db.write(
+            lambda conn: campaign_drafts.create(conn, actor, given, datetime.now(UTC), to_come=True)
+        )
     except Problem as problem:
         form = told(problem, values, actor.locale)
         return await _gallery(request, actor, parts, form, problem.status)
     return seen(f"/studio/campaigns/{campaign_id}", "campaign_begun")
-
-
-def _begin(conn: Connection, actor: Actor, given: CampaignIn, now: datetime) -> str:
-    """Begin a draft whose first day is still to come: here it is chosen, handing it in would be late."""
-    template = campaign_templates.find(conn, given.template)
-    if template is not None:
-        plan = plan_from(template.plan.model_dump(mode="json"), given.starts_on)
-        if day_opens(plan, 1) <= now:
-            text = translate(actor.locale, "field.starts_in_the_past")
-            raise field_problem("starts_on", "starts_in_the_past", text)
-    return campaign_drafts.create(conn, actor, given, now)
 
 
 @router.get("/campaigns/{campaign_id}")
