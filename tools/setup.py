@@ -36,6 +36,10 @@ PIP_TO_UV = {
 }
 
 
+# A slow link may take its time; an index that hangs, or sends a byte now and then, must not have it for ever.
+STEP_SECONDS = 1800
+LAST_WORDS_SECONDS = 5
+
 UNREACHABLE = r"connect|resolve|network|timed? ?out|dns|unreachable|No matching distribution|failed to fetch"
 APT_VENV = "on Debian or Ubuntu: apt install python{}.{}-venv".format(*sys.version_info[:2])
 
@@ -124,16 +128,31 @@ def check_machine():
 
 
 def run(command, env=None):
-    """Run a command; return (exit status, what it printed)."""
+    """Run a command; return (exit status, what it printed). It has STEP_SECONDS, and no status after that."""
     process = subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
     )
-    output = process.communicate()[0]
-    return process.returncode, output
+    try:
+        output = process.communicate(timeout=STEP_SECONDS)[0]
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        process.kill()
+    try:
+        return None, process.communicate(timeout=LAST_WORDS_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        # A child of its own has the output still.
+        return None, ""
 
 
-def failure(what, output):
-    """Return the SetupError that says why an installation step failed, judged by its output."""
+def failure(what, status, output):
+    """Return the SetupError that says why an installation step failed, judged by its status and output."""
+    if status is None:
+        return SetupError(
+            what
+            + " did not arrive within {:.0f} minutes: the package index is too slow, or hangs. Name another "
+            "(pip config set global.index-url URL), or run make again: what was fetched is not fetched "
+            "twice.".format(STEP_SECONDS / 60)
+        )
     if "No space left" in output:
         return SetupError("the disk is full; free about 1 GB and run make again.")
     if re.search(r"do not match the hashes|hash mismatch", output, re.I):
@@ -210,7 +229,7 @@ def install(with_tests):
         status, output = run(command, env)
         if status != 0:
             sys.stderr.write(output)
-            raise failure(what, output)
+            raise failure(what, status, output)
 
 
 def stamp(with_tests):

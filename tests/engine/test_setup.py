@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -79,6 +80,21 @@ def test_without_a_package_index_it_says_so_and_leaves_no_environment(checkout: 
     assert done.returncode == 1
     assert "no package index was reached" in done.stderr.splitlines()[-1]
     assert not (checkout / ".venv").exists()
+
+
+def test_an_index_that_hangs_is_not_waited_for_without_end(
+    setup_module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = tmp_path / "bin" / "python"
+    hanging.parent.mkdir()
+    hanging.write_text("#!/bin/sh\necho Looking in indexes\nexec sleep 60\n")
+    hanging.chmod(0o700)
+    monkeypatch.setattr(setup_module, "VENV", str(tmp_path))
+    monkeypatch.setattr(setup_module, "STEP_SECONDS", 0.5)
+    began = time.monotonic()
+    with pytest.raises(setup_module.SetupError, match="uv, the installer, did not arrive within 0 minutes"):
+        setup_module.install(False)
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.slow
