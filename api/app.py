@@ -27,6 +27,7 @@ from db.database import Database
 from engine.logs import configure_logging
 from engine.private_files import keep_private
 from engine.temporal_client import connect
+from engine.tracing import RequestIds
 from mail.sealing import Sealer
 from settings import Settings, load_settings
 
@@ -103,7 +104,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts: Parts = app.state.parts
         sys.setswitchinterval(_SWITCH_SECONDS)
-        parts.temporal = await connect(settings, lazy=True)
+        parts.temporal = await connect(settings, lazy=True, interceptors=[RequestIds()])
         app.state.housekeeping.start()
         try:
             with told_when_asked_to_end(parts.draining):

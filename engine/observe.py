@@ -11,7 +11,15 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+from engine.tracing import TracedWorkflow, request_of
 
 log = structlog.get_logger()
 
@@ -45,7 +53,7 @@ class WorkerMetrics:
 
 
 class Observer(Interceptor):
-    """Counts and times every try of an activity, and names process and activity in its log lines."""
+    """Counts and times every try of an activity; its log lines name process, activity and request."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
         self._metrics = metrics
@@ -53,6 +61,12 @@ class Observer(Interceptor):
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap the activity's inbound calls."""
         return _ObservedActivity(next, self._metrics)
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor]:
+        """Return what a workflow's calls are wrapped in."""
+        return TracedWorkflow
 
 
 class _ObservedActivity(ActivityInboundInterceptor):
@@ -63,6 +77,7 @@ class _ObservedActivity(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         context = {"process_id": info.workflow_id, "activity": info.activity_type, "attempt": info.attempt}
+        context |= request_of(input.headers)
         with structlog.contextvars.bound_contextvars(**context), self._measured(info.activity_type):
             return await super().execute_activity(input)
 

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+from engine.observe import Observer, WorkerMetrics
 from engine.sandbox import Sandbox
 from tests.replay import hasty
 from tests.replay.record import HISTORIES, ROOMS
@@ -49,7 +50,12 @@ def history_of(path: Path) -> WorkflowHistory:
 
 
 def replayer(*workflows: type) -> Replayer:
-    return Replayer(workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=Sandbox())
+    return Replayer(
+        workflows=workflows,
+        data_converter=pydantic_data_converter,
+        workflow_runner=Sandbox(),
+        interceptors=[Observer(WorkerMetrics())],
+    )
 
 
 def test_every_path_has_its_history() -> None:

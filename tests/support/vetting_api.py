@@ -21,6 +21,7 @@ from db.tables.access import api_tokens
 from db.tables.people import people, role_grants
 from domain.ids import new_id
 from domain.people import Role
+from engine.observe import Observer, WorkerMetrics
 from engine.timeskip import advance
 from settings import Settings
 from tests.support.people import person_row
@@ -128,7 +129,7 @@ async def running_api(settings: Settings, client: Client | None = None) -> Async
         await stack.enter_async_context(app.router.lifespan_context(app))
         if client is not None:
             queue = task_queue(settings.task_queue_prefix, VETTING_QUEUE)
-            await stack.enter_async_context(vetting_worker(client, db, queue))
+            await stack.enter_async_context(vetting_worker(client, db, queue, [Observer(WorkerMetrics())]))
         anyone = await stack.enter_async_context(_http(app, {"Accept-Language": "en"}))
         yield Api(app, db, client, stack, anyone)
 
