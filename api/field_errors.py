@@ -12,6 +12,7 @@ from locales.catalogue import language_of
 
 MOST_ERRORS: Final = 50
 _LENGTHS: Final = frozenset({"too_short", "too_long"})
+_COUNTED: Final = ("min_length", "max_length")
 _CHOICES: Final = frozenset({"enum", "literal_error"})
 _VALUE: Final = re.compile(r"'[^']*'|\b(?!or\b)[^\s,]+")
 """One of the values that pydantic lists in English: ``'a', 'b' or 'c'``."""
@@ -42,6 +43,7 @@ def _message(locale: str, code: str, item: Mapping[str, Any]) -> str:
     }
     if code in _CHOICES:
         values["expected"] = one_of(locale, _VALUE.findall(str(values["expected"])))
+    values["count"] = next((values[name] for name in _COUNTED if name in values), 0)
     try:
         return translate(locale, f"field.{code}", **values)
     except (MissingMessage, KeyError):

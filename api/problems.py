@@ -6,7 +6,7 @@ that belongs to a code, so pages show the same problems in their own form.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -164,6 +164,10 @@ class ProblemDocument(BaseModel):
     errors: list[FieldError] | None = None
 
 
+# The values that a detail can have a singular for.
+_COUNTED: Final = ("retry_after_seconds", "available", "most", "max_files", "longest_days")
+
+
 class Problem(Exception):
     """A request that cannot be done, by its ``code`` (a key of ``STATUS_OF``).
 
@@ -187,9 +191,14 @@ class Problem(Exception):
         self.values = values
 
     def _words(self, locale: str) -> dict[str, Any]:
-        """Return the values, and besides the stage in words."""
+        """Return the values, and besides the stage in words and the number that the detail counts."""
         stage = self.values.get("stage")
-        return self.values | ({"stage_text": word(locale, "stage", stage)} if stage else {})
+        counted = [self.values[name] for name in _COUNTED if name in self.values]
+        return (
+            self.values
+            | ({"stage_text": word(locale, "stage", stage)} if stage else {})
+            | ({"count": counted[0]} if counted else {})
+        )
 
     def document(self, locale: str, request_id: str | None = None) -> ProblemDocument:
         """Return the document in the language that serves ``locale``."""

@@ -83,7 +83,7 @@ class Phrases:
         return format_decimal(value, locale=self._locale)
 
     def counted(self, what: str, count: int) -> str:
-        """Return so many ``what`` (days, members, points) in words."""
+        """Return so many ``what`` (days, members, minutes, points) in words."""
         return self.t(f"mail.counted.{what}", count=count, number=self.number(count))
 
     def topics(self, scopes: Iterable[str]) -> str:
@@ -110,7 +110,11 @@ class Phrases:
             return line
         # A mean that is high enough does not count before there are enough ratings behind it.
         return self.t(
-            "mail.target.ratings", line=line, given=result["ratings"], needed=result["ratings_needed"]
+            "mail.target.ratings",
+            line=line,
+            given=result["ratings"],
+            needed=result["ratings_needed"],
+            count=result["ratings_needed"],
         )
 
     def _measure(self, target: Target, value: float | None) -> str:

@@ -56,7 +56,7 @@ def check_server(policy: VettingPolicy, settings: Settings, locale: str) -> None
         FieldError(
             field=f"body.intake.{name}",
             code=f"beyond_server_{name}",
-            message=translate(locale, f"field.beyond_server_{name}", **told),
+            message=translate(locale, f"field.beyond_server_{name}", count=limit, **told),
         )
         for name, limit in most.items()
         if getattr(policy.intake, name) > limit

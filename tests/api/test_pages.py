@@ -264,7 +264,7 @@ async def test_without_temporal_the_draft_stays_and_the_page_says_so(api: Api) -
     answer = await client.post(f"/applications/{draft['id']}/submit", data=fields)
     assert answer.status_code == 503
     guarded(answer)
-    assert translate("en", "problem.temporal_unavailable.detail").partition(".")[0] in answer.text
+    assert "The engine that carries processes does not answer." in answer.text
     assert (await user.get(f"/applications/{draft['id']}")).json()["status"] == "draft"
 
 

@@ -15,6 +15,7 @@ from domain.people import LOCALES
 from domain.vetting import Refusal
 from locales import load
 from settings import Settings
+from tests.mail.test_catalogue import texts_of
 from tests.support.browser import add_person, browser, sign_in
 from tests.support.vetting_api import Api, problem, running_api
 
@@ -28,8 +29,8 @@ async def api(sqlite_url: str, settings: Settings) -> AsyncIterator[Api]:
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("code", sorted(STATUS_OF))
 def test_every_code_has_words(code: str, locale: str) -> None:
-    text = load(locale).text(f"problem.{code}.detail")
-    values: dict[str, Any] = {name: "3" for _, name, _, _ in Formatter().parse(text) if name}
+    forms = texts_of(locale)[f"problem.{code}.detail"]
+    values: dict[str, Any] = {name: 3 for text in forms for _, name, _, _ in Formatter().parse(text) if name}
     document = Problem(code, **values).document(locale, "id")
     assert document.status == STATUS_OF[code]
     assert document.title

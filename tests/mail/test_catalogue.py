@@ -37,7 +37,7 @@ def _sources() -> str:
     return "\n".join(path.read_text() for path in [*files, *ROOT.glob("*.py")])
 
 
-def _texts(language: str) -> dict[str, tuple[str, ...]]:
+def texts_of(language: str) -> dict[str, tuple[str, ...]]:
     """Every text by its id, from all files of a language; an id stands in one of them only."""
     found: dict[str, tuple[str, ...]] = {}
     for path in sorted((ROOT / "locales" / language.replace("-", "_") / "LC_MESSAGES").glob("*.po")):
@@ -59,13 +59,13 @@ def test_every_value_of_every_family_has_a_text(language: str) -> None:
 
 
 def test_both_languages_have_the_same_ids_and_no_empty_text() -> None:
-    texts = [_texts(language) for language in LOCALES]
+    texts = [texts_of(language) for language in LOCALES]
     assert texts[0].keys() == texts[1].keys()
     assert all(text.strip() for one in texts for forms in one.values() for text in forms)
 
 
 def test_placeholders_agree_in_every_form() -> None:
-    chinese, english = (_texts(language) for language in LOCALES)
+    chinese, english = (texts_of(language) for language in LOCALES)
     for msgid, forms in chinese.items():
         names = {
             frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
@@ -77,7 +77,7 @@ def test_placeholders_agree_in_every_form() -> None:
 # Ids that are put together in code: the prefix, and what can follow it.
 COMPOSED = {
     "mail.why.": {audience.value for audience in Audience},
-    "mail.counted.": {"days", "members", "points"},
+    "mail.counted.": {"days", "members", "minutes", "points"},
     "topic.": {"finance", "education", "medicine", "law"},
 }
 
@@ -95,7 +95,7 @@ def test_nothing_is_said_that_nobody_uses() -> None:
         re.findall(r"""f["']([a-z_.]+[._])\{""", sources)
         + re.findall(r"""["']([a-z_.]+[._])["'] *~""", sources)
     )
-    unused = {msgid for msgid in _texts("en") if msgid not in used and not msgid.startswith(prefixes)}
+    unused = {msgid for msgid in texts_of("en") if msgid not in used and not msgid.startswith(prefixes)}
     assert not unused
 
 
@@ -115,6 +115,31 @@ def test_an_unknown_id_or_a_missing_value_is_an_error() -> None:
 @pytest.mark.parametrize(("count", "expected"), [(0, "violations"), (1, "violation "), (2, "violations")])
 def test_english_has_two_forms(count: int, expected: str) -> None:
     assert expected in translate("en", "mail.target.conduct", name="Conduct", count=count, state="met")
+
+
+_SEVERAL = re.compile(
+    r"\{(?P<number>\w+)\} (\w+ )?(addresses|characters|check-ins|days|files|friends|hours|invitations|items"
+    r"|mails|members|minutes|opinions|pages|participants|people|pictures|places|points|prizes|ratings|seats"
+    r"|seconds|times|tokens|tries|visits|visitors|votes|weeks)\b"
+)
+# Numbers that are never one: what is shown of them, what the code says, or the least that can be chosen.
+NEVER_ONE = {
+    "page.campaign.reward.streak",
+    "page.staff.paper.more",
+    "problem.too_many_pictures.detail",
+    "problem.too_many_tokens.detail",
+    "rehearsal.assumes.invites",
+    "rehearsal.assumes.participants",
+    "rehearsal.finding.many_mails",
+    "rehearsal.finding.reserve_unused",
+    "rehearsal.finding.prizes_split",
+    "rehearsal.finding.streak_unreached",
+}
+
+
+def test_where_there_can_be_one_of_a_thing_there_is_a_singular() -> None:
+    found = {msgid for msgid, forms in texts_of("en").items() if _SEVERAL.search(forms[0])}
+    assert found == NEVER_ONE
 
 
 def test_values_are_never_formats() -> None:
