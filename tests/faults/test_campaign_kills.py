@@ -1,8 +1,9 @@
 """kill -9 of worker, PostgreSQL, API and Temporal in the middle of a campaign's bulk work.
 
 One campaign goes through a day's close, a reminder run and its settlement, and in each of them everything
-dies once, one after the other. Members check in all the while. Judged by what was acknowledged, and by a
-naive count of what everybody was due.
+dies once, one after the other. Members check in all the while, some of them brought by others, who are due
+something for them. The leader's dashboard stands open through the settlement. Judged by what was
+acknowledged, and by a naive count of what everybody was due.
 """
 
 import asyncio
@@ -16,25 +17,29 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 from temporalio.service import RPCError
 
 from contracts.base import CAMPAIGN_QUEUE, task_queue
 from db.errors import DatabaseUnavailable
 from db.migrate import upgrade
-from db.repositories import point_checks
+from db.repositories import invitation_attribution, invitation_codes, point_checks
 from db.tables.campaigns import campaign_days, check_ins, enrolments, settlements
+from db.tables.invitations import invitation_joins
 from db.tables.mail import mails
 from db.tables.people import people, role_grants
 from db.tables.points import point_accounts, point_transfers
 from domain.campaigns.calendar import day_opens, reminder_at
+from domain.campaigns.invitations import Attribution, Channel
 from domain.campaigns.policy import CampaignPolicy
 from domain.ids import new_id
 from domain.people import Role
 from domain.points import PaymentReason
 from engine.temporal_client import connect
 from engine.timeskip import TimeSkippingError, process_now
+from engine.visitors import Visitor
 from settings import Settings
 from tests.faults.leisurely import held_by
 from tests.faults.processes import Nursery
@@ -55,6 +60,10 @@ STRIKES = (("worker", 0.1), ("postgres", 0.3), ("api", 0.5), ("temporal", 0.7))
 PRIZES = {1: 3_000, 2: 2_000, 3: 1_000}
 """Points of the first places by days; who shares the first shares all three."""
 STREAK_POINTS = 7
+FRIEND_POINTS, MOST_FRIENDS = 11, 2
+INVITERS = 30
+"""So many members brought two or three others; of those some check in on the first day, some on the second
+while everything dies, and some never."""
 NOTE = {"note": "Read two chapters about compound interest, and tried the sums at home."}
 MINUTE = timedelta(minutes=1)
 
@@ -191,7 +200,12 @@ async def story(here: World) -> AsyncIterator[Story]:
         capacity=4000,
         pool=100_000_000,
         nudge_after_missed=1,
-        invitations={"mode": "off"},
+        invitations={
+            "mode": "inside",
+            "points": FRIEND_POINTS,
+            "rewarded_at_most": MOST_FRIENDS,
+            "activating_check_ins": 1,
+        },
         rewards={
             "streaks": [{"days": DAYS, "points": STREAK_POINTS}],
             "ranks": [{"place": place, "points": points} for place, points in PRIZES.items()],
@@ -200,8 +214,11 @@ async def story(here: World) -> AsyncIterator[Story]:
     case.task_timeout = timedelta(seconds=3)
     await case.submit()
     await case.review()
-    await case.enrol()
-    named = select(people.c.id, people.c.email).where(people.c.id.in_(case.members))
+    inviters = _inviters(case)
+    await case.enrol([person_id for person_id in case.members if person_id not in inviters])
+    for friend_id, inviter_id in inviters.items():
+        await _bring(case, friend_id, inviter_id)
+    named = select(people.c.id, people.c.email).where(people.c.id.in_([case.leader, *case.members]))
     addresses = {row["id"]: row["email"].partition("@")[0] for row in await case.rows(named)}
     roles = [
         {"person_id": person_id, "role": Role.MEMBER.value, "granted_at": datetime.now(UTC)}
@@ -212,6 +229,92 @@ async def story(here: World) -> AsyncIterator[Story]:
     for person_id in case.members[: MEMBERS // 2]:
         await case.check_in(person_id, 1)
     yield Story(here, case, addresses)
+
+
+def _inviters(case: CampaignCase) -> dict[str, str]:
+    """Return who was brought by whom."""
+    found: dict[str, str] = {}
+    for number, inviter_id in enumerate(case.members[:INVITERS]):
+        # Active on the first day, on the second, never; and for some a third of whom only two are paid for.
+        friends = [60 + number, 120 + number, 180 + number] + ([90 + number] if number < 10 else [])
+        found |= dict.fromkeys((case.members[friend] for friend in friends), inviter_id)
+    return found
+
+
+async def _bring(case: CampaignCase, friend_id: str, inviter_id: str) -> None:
+    """Enrol somebody by an invitation, as the enrolment's transaction would."""
+    await case.enrol([friend_id], invited_by=inviter_id)
+    now = datetime.now(UTC)
+
+    def write(conn: Connection) -> None:
+        code = invitation_codes.personal(conn, case.id, inviter_id, Channel.LINK, 30, now)
+        by = Attribution(invitation_id=code.id, inviter_id=inviter_id, new_member=False)
+        invitation_attribution.join(conn, case.id, friend_id, by, [], None, now)
+
+    await case.db.write(write)
+
+
+@dataclass
+class Dashboard:
+    """The leader's page of a campaign as a browser keeps it open.
+
+    It is read anew when the stream of events says so, and when a stream that broke is there again.
+    """
+
+    visitor: Visitor
+    campaign_id: str
+    streams: int = 0
+    told: int = 0
+    """How many changes the last stream told."""
+    settled: bool = False
+    """Whether the page, as it was read last, leads to the report."""
+
+    async def stand_open(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            with suppress(httpx2.TransportError):
+                await self._watch()
+            await asyncio.sleep(0.2)
+
+    async def _watch(self) -> None:
+        async with self.visitor.http.stream("GET", f"/campaigns/{self.campaign_id}/events") as answer:
+            if answer.status_code != 200:
+                return
+            self.streams, self.told = self.streams + 1, 0
+            await self._read()
+            async for line in answer.aiter_lines():
+                if line == "event: changed":
+                    self.told += 1
+                    await self._read()
+
+    async def _read(self) -> None:
+        base = f"/studio/campaigns/{self.campaign_id}"
+        answer = await self.visitor.http.get(base)
+        assert answer.status_code in (200, 503), answer.text
+        self.settled = f'href="{base}/report"' in answer.text
+
+
+@asynccontextmanager
+async def _watched(told: Story) -> AsyncIterator[Dashboard]:
+    """Have the leader's dashboard stand open."""
+    leader = await told.here.door.by_name(told._mail(told.case.leader))
+    dashboard = Dashboard(leader, told.case.id)
+    standing = asyncio.create_task(dashboard.stand_open())
+    try:
+        yield dashboard
+    finally:
+        standing.cancel()
+        with suppress(asyncio.CancelledError):
+            await standing
+
+
+async def _shows_the_end(dashboard: Dashboard) -> None:
+    """Assert that the page that stood open has come to show the settled campaign, by a stream of its own."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not dashboard.settled:  # noqa: ASYNC110 - another process tells it
+            await asyncio.sleep(0.05)
+    assert dashboard.streams > 1, "the API was killed, and its stream was not"
+    assert dashboard.told > 0
 
 
 async def test_closed_once_mailed_once_paid_once(
@@ -234,13 +337,16 @@ async def test_closed_once_mailed_once_paid_once(
         await _killed_in(
             told, reminder_at(case.plan, 2, HOUR) + MINUTE, await _reminding(case, reminding), reminding
         )
-        await _killed_in(told, day_opens(case.plan, 2) + DAY + MINUTE, _settling(case), [])
-        await case.handle.result()
+        async with _watched(told) as dashboard:
+            await _killed_in(told, day_opens(case.plan, 2) + DAY + MINUTE, _settling(case), [])
+            await case.handle.result()
+            await _shows_the_end(dashboard)
         assert [victim for victim, *_ in told.landed] == [victim for victim, _ in STRIKES] * 3
         await told.none_lost()
         await _closed_once(case)
         await _mailed_once(case, reminding)
         await _paid_once(case)
+        await _friends_counted_once(case)
 
 
 async def _killed_in(told: Story, instant: datetime, work: Work, checking_in: list[str]) -> None:
@@ -318,6 +424,28 @@ async def _mailed_once(case: CampaignCase, meanwhile: list[str]) -> None:
         assert sent["campaign_result", "campaign_result", person_id] == 1
 
 
+def _active_friends(case: CampaignCase, days: dict[str, set[int]]) -> dict[str, list[str]]:
+    """Return whom each member brought who has checked in."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for friend_id, inviter_id in _inviters(case).items():
+        if days[friend_id]:
+            found[inviter_id].append(friend_id)
+    return found
+
+
+async def _friends_counted_once(case: CampaignCase) -> None:
+    """Who checked in counts for who brought them, once, whether there is something paid for them or not."""
+    friends = _active_friends(case, await _days_of(case))
+    assert {len(mine) for mine in friends.values()} == {2, 3}
+    joins = await case.rows(select(invitation_joins).where(invitation_joins.c.campaign_id == case.id))
+    active = {friend_id for mine in friends.values() for friend_id in mine}
+    assert {row["friend_id"]: row["status"] for row in joins} == {
+        friend_id: "activated" if friend_id in active else "joined" for friend_id in _inviters(case)
+    }
+    for row in await case.rows(select(enrolments).where(enrolments.c.campaign_id == case.id)):
+        assert row["friends_activated"] == len(friends[row["person_id"]])
+
+
 async def _paid_once(case: CampaignCase) -> None:
     """Each member has what the settlement says, by one transfer for each reason, and the books are whole."""
     kinds = [f"{kind.value}_points" for kind in PaymentReason]
@@ -330,12 +458,14 @@ async def _paid_once(case: CampaignCase) -> None:
     balances = {row["owner"]: row["balance"] for row in held}
     first = [person_id for person_id in days if len(days[person_id]) == DAYS]
     assert len(first) >= len(PRIZES)
+    friends = _active_friends(case, days)
     each = {"rank_points": sum(PRIZES.values()) // len(first), "streak_points": STREAK_POINTS}
     for row in rows:
         assert {kind: row[kind] for kind in each} == (
             each if row["person_id"] in first else dict.fromkeys(each, 0)
         )
         assert balances.get(row["person_id"], 0) == sum(row[kind] for kind in kinds)
+        assert row["invitation_points"] == FRIEND_POINTS * min(MOST_FRIENDS, len(friends[row["person_id"]]))
         assert row["check_in_points"] == len(days[row["person_id"]]) * case.plan.rewards.check_in
     paid = select(func.count().label("number")).where(
         point_transfers.c.key.startswith(f"{case.process_id}:settlement", autoescape=True)
