@@ -20,8 +20,12 @@ function shown(part) {
   return part.innerHTML.replace(/(name="once" value=")[^"]*/g, "$1");
 }
 
+function differs(part, fresh) {
+  return Boolean(fresh) && shown(part) !== shown(fresh);
+}
+
 function replace(part, fresh) {
-  if (!fresh || shown(part) === shown(fresh)) return true;
+  if (!differs(part, fresh)) return true;
   if (inUse(part)) return false;
   const open = [...part.querySelectorAll("details")].map((details) => details.open);
   part.replaceChildren(...fresh.childNodes);
@@ -37,9 +41,10 @@ async function fetchAnew() {
   if (!answer.ok || answer.redirected) throw new Error(`the page answers ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const parts = [live, ...document.querySelectorAll("[data-live]")];
+  const changed = parts.some((part) => differs(part, page.getElementById(part.id)));
   const kept = parts.filter((part) => !replace(part, page.getElementById(part.id)));
   if (behind) behind.hidden = kept.length === 0;
-  announcement.textContent = announcement.dataset.text;
+  if (changed) announcement.textContent = announcement.dataset.text;
   document.dispatchEvent(new Event("renewed"));
 }
 
@@ -77,5 +82,14 @@ async function renew() {
 if (live && live.dataset.events) {
   const source = new EventSource(live.dataset.events);
   source.addEventListener("changed", renew);
+  // What changed while the stream was broken is told by no event of the next one.
+  let broken = false;
+  source.addEventListener("error", () => {
+    broken = true;
+  });
+  source.addEventListener("open", () => {
+    if (broken) renew();
+    broken = false;
+  });
   addEventListener("pagehide", () => source.close());
 }

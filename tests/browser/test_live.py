@@ -42,6 +42,35 @@ async def test_a_change_made_elsewhere_appears_and_is_announced(
         assert await page.evaluate("() => window.still")
 
 
+async def test_what_happened_while_the_stream_was_broken_appears_once_it_is_there_again(
+    open_window: Window, new_case: NewCase
+) -> None:
+    case = await (await new_case()).submit()
+    async with open_window() as applicant:
+        page = applicant.page
+        broken, again = asyncio.Event(), asyncio.Event()
+
+        async def answer(route: Route) -> None:
+            """The first stream ends at once; the second comes later, and tells nothing."""
+            pause = 60_000 if broken.is_set() else 50
+            if broken.is_set():
+                await again.wait()
+            broken.set()
+            body = f": here\nretry: {pause}\n\n"
+            await route.fulfill(status=200, content_type="text/event-stream", body=body)
+
+        await page.route(f"**{case.path}/events", answer)
+        await applicant.be(case.key)
+        await applicant.go(case.path)
+        await broken.wait()
+        note = "请补一张能看清日期的证书。"
+        await case.review("request_changes", "reviewer1", reasons=["unreadable_document"], note=note)
+        again.set()
+        await applicant.says(note)
+        told = page.locator("[aria-live=polite]")
+        await expect(told).to_have_text(applicant.t("page.application.changed"))
+
+
 async def test_what_somebody_is_writing_is_left_alone(open_window: Window, new_case: NewCase) -> None:
     case = await (await new_case()).submit()
     await case.review("reject", "reviewer1", "reviewer3", reasons=["content_sample_weak"], note="太少。")
