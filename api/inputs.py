@@ -30,8 +30,11 @@ def _one_line(text: str) -> str:
     return unicodedata.normalize("NFC", text.translate(_TURNS).strip())
 
 
+_LAYOUT = frozenset("\n\r\t\u2028\u2029")
+
+
 def _plain(text: str) -> str:
-    if any(has_control_characters(char) and char not in "\n\r\t\u2028\u2029" for char in set(text)):
+    if has_control_characters("".join(set(text) - _LAYOUT)):
         raise PydanticCustomError("control_characters", "must not contain control characters")
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 

@@ -6,7 +6,7 @@ than :func:`liability`, whatever the members do. That holds for as many paid mem
 who gives a seat back is paid nothing, or the next on it would be paid a second time from the same reserve.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from math import ceil
 
@@ -47,13 +47,13 @@ def streak_bonuses(rewards: RewardPlan, best_streak: int) -> tuple[StreakBonus, 
     return tuple(bonus for bonus in rewards.streaks if bonus.days <= best_streak)
 
 
-def newly_reached(rewards: RewardPlan, streak: int, already: Collection[int]) -> tuple[StreakBonus, ...]:
-    """Return the bonuses that a streak of so many days reaches for the first time.
+def newly_reached(rewards: RewardPlan, best: int, before: int) -> tuple[StreakBonus, ...]:
+    """Return the bonuses that a best streak of ``best`` days reaches for the first time.
 
-    ``already`` holds the thresholds (days) that the member has ever reached: a streak that is lost and
-    built again, or repaired, reaches none of them a second time.
+    ``before`` is the best that there ever was (days): a streak that is lost and built again, or repaired,
+    reaches none of them a second time.
     """
-    return tuple(bonus for bonus in streak_bonuses(rewards, streak) if bonus.days not in already)
+    return tuple(bonus for bonus in rewards.streaks if before < bonus.days <= best)
 
 
 @lru_cache(maxsize=4096)

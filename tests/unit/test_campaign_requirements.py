@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaigns.plan import Proof, RequirementPlan
-from domain.campaigns.requirements import Evidence, Unmet, _piece, is_web_address, substance, unmet, visible
+from domain.campaigns.requirements import (
+    Evidence,
+    Unmet,
+    _dominated,
+    _piece,
+    is_web_address,
+    substance,
+    unmet,
+    visible,
+)
 
 NOTE = RequirementPlan(proofs=(Proof.NOTE,), min_note_characters=10)
 ANY = RequirementPlan(proofs=(Proof.NOTE, Proof.LINK), min_note_characters=10)
@@ -154,6 +163,14 @@ def test_a_repeated_piece_is_found_as_the_naive_search_finds_it(text: str):
     lengths = range(1, len(text) // 2 + 1)
     pieces = [n for n in lengths if (text[:n] * len(text))[: len(text)] == text]
     assert _piece(text) == min(pieces, default=len(text))
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "ab", "好"]), max_size=9))
+def test_what_makes_up_more_than_half_is_found_as_by_counting_each(words: list[str]):
+    for pieces in (words, "".join(words)):
+        most = max((pieces.count(one) for one in pieces), default=0)
+        assert _dominated(pieces) == (most >= 2 and most * 2 > len(pieces))
 
 
 @settings(deadline=None)

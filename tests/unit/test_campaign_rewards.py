@@ -97,17 +97,16 @@ def test_a_streak_bonus_is_reached_once_however_the_streak_is_rebuilt(first, lat
     """Check-ins come, some are struck again, others are added, in any order: no threshold comes twice."""
     rewards = plan().rewards
     done: set[int] = set()
-    already: set[int] = set()
-    reached: list[int] = []
+    before, reached = 0, list[int]()
     for day in [*sorted(first), *later, *sorted(first)]:
         done.symmetric_difference_update({day})
         if len(done) > lost:
             done.clear()
-        new = newly_reached(rewards, best_streak(done, frozenset()), already)
+        best = max(before, best_streak(done, frozenset()))
+        new, before = newly_reached(rewards, best, before), best
         reached += [bonus.days for bonus in new]
-        already.update(bonus.days for bonus in new)
     assert len(reached) == len(set(reached))
-    assert {bonus.days for bonus in streak_bonuses(rewards, best_streak(done, frozenset()))} <= already
+    assert {bonus.days for bonus in streak_bonuses(rewards, best_streak(done, frozenset()))} <= set(reached)
 
 
 @pytest.mark.parametrize(
