@@ -56,10 +56,13 @@ def api(
     """Serve the API and the pages."""
     import uvicorn
 
+    from api.outgoing import JoinedWrites
+
     settings = load_settings()
     uvicorn.run(
         "api.app:create_app",
         factory=True,
+        http=JoinedWrites,
         host=host or settings.http_host,
         port=port or settings.http_port,
         workers=processes,

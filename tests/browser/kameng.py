@@ -10,6 +10,7 @@ from typing import Any, Final
 import uvicorn
 
 from api.app import create_app
+from api.outgoing import JoinedWrites
 from cli import KEEP_ALIVE_SECONDS
 from db.database import Database
 from db.migrate import upgrade
@@ -116,6 +117,7 @@ class _Server(uvicorn.Server):
 def _config(settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings),
+        http=JoinedWrites,
         host=settings.http_host,
         port=settings.http_port,
         log_level="warning",
