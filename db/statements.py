@@ -2,8 +2,9 @@
 
 import json
 import secrets
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -15,9 +16,13 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    TableClause,
+    Update,
+    UpdateBase,
     any_,
     bindparam,
     case,
+    cast,
     column,
     func,
     literal,
@@ -92,6 +97,62 @@ def insert_from(
     )
 
 
+def undone_by_its_caller(statement: Update) -> Update:
+    """Return an UPDATE of many rows that on SQLite undoes nothing itself where it fails.
+
+    It need not keep a copy of each page that it changes, which is half of its time where each row is on
+    pages of its own. Whoever catches its error must give up the transaction or its savepoint.
+    """
+    return statement.prefix_with("OR FAIL", dialect="sqlite")
+
+
+class OnGiven:
+    """A statement on SQLite that works on rows of values which are given with it, some hundreds at most.
+
+    ``statement`` reads them from the table ``given`` and has no other values. They are written out in it, so
+    that it is one step: one for each row would hand the interpreter to other threads as often, and have to
+    wait for it where they are busy; as JSON they take longer to be read.
+    """
+
+    def __init__(self, statement: UpdateBase, given: TableClause) -> None:
+        self._text = str(statement.compile(dialect=sqlite.dialect()))
+        self._names = f"{given.name}({', '.join(given.c.keys())})"
+        self._row = f"({', '.join('?' * len(given.c))})"
+
+    def run(self, conn: Connection, rows: Sequence[Sequence[Any]]) -> None:
+        """Run it on ``rows``, at least one, whose values are as SQLite keeps them."""
+        written_out = ", ".join([self._row] * len(rows))
+        text = f"WITH {self._names} AS (VALUES {written_out}) {self._text}"
+        conn.exec_driver_sql(text, tuple(chain.from_iterable(rows)))
+
+
+class AsOne:
+    """A SELECT whose rows come in one step also on SQLite, where each would hand the interpreter over.
+
+    The columns need names of their own, and rows come in any order.
+    """
+
+    def __init__(self, statements: Mapping[str, Select[Any]]) -> None:
+        """``statements`` has one for each dialect."""
+        self._plain = statements["postgresql"]
+        found = statements["sqlite"].subquery("found")
+        self._gathered = select(func.json_group_array(func.json_array(*found.c), type_=String()))
+        self._row = namedtuple("Row", found.c.keys())  # type: ignore[misc]
+        dialect = sqlite.dialect()
+        processors = ((n, c.type.result_processor(dialect, None)) for n, c in enumerate(found.c))
+        self._processors = [(n, process) for n, process in processors if process is not None]
+
+    def all(self, conn: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the rows, whose values have their names."""
+        if conn.dialect.name == "postgresql":
+            return conn.execute(self._plain, values).all()
+        rows = json.loads(conn.execute(self._gathered, values).scalar_one())
+        for row in rows:
+            for number, process in self._processors:
+                row[number] = process(row[number])
+        return [self._row(*row) for row in rows]
+
+
 def counted(conn: Connection, statement: Any, values: Mapping[str, Any]) -> int:
     """Run a statement that writes; return how many rows it did."""
     # Without the option a plain psycopg connection answers -1.
@@ -103,23 +164,25 @@ def listed(dialect: str, name: str, **columns: TypeEngine[Any]) -> FromClause:
 
     Its value is bound by what ``list_of`` returns of the rows.
     """
-    fields = [column(field, kind) for field, kind in columns.items()]
+    given = bindparam(name, type_=String())
     if dialect == "postgresql":
-        arrays = [bindparam(f"{name}_{field}", type_=ARRAY(kind)) for field, kind in columns.items()]
-        return func.unnest(*arrays).table_valued(*fields).render_derived(name=name)
-    each = func.json_each(bindparam(name, type_=String())).table_valued("value", name=f"{name}_each")
-    values = (
-        func.json_extract(each.c.value, f"$[{n}]", type_=field.type).label(field.name)
-        for n, field in enumerate(fields)
-    )
+        # Not arrays, one for each column: psycopg looks at each of their values in Python.
+        rows = func.jsonb_array_elements(cast(given, postgresql.JSONB(none_as_null=True)))
+        each = rows.table_valued(column("value", postgresql.JSONB), name=f"{name}_each").render_derived()
+        values = [
+            cast(each.c.value[n].astext, kind).label(field) for n, (field, kind) in enumerate(columns.items())
+        ]
+    else:
+        each = func.json_each(given).table_valued("value", name=f"{name}_each")
+        values = [
+            func.json_extract(each.c.value, f"$[{n}]", type_=kind).label(field)
+            for n, (field, kind) in enumerate(columns.items())
+        ]
     return select(*values).subquery(name)
 
 
-def list_of(dialect: str, name: str, given: FromClause, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """Return the values by which ``rows``, at least one, are bound to what ``listed`` returned."""
-    if dialect == "postgresql":
-        columns = zip(given.c, zip(*rows, strict=True), strict=True)
-        return {f"{name}_{field.name}": list(values) for field, values in columns}
+def list_of(name: str, rows: Sequence[Sequence[Any]]) -> dict[str, str]:
+    """Return the value by which ``rows`` are bound to what ``listed`` returned; instants as text."""
     return {name: json.dumps(rows)}
 
 

@@ -12,6 +12,12 @@ Id = String(36)
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 
+def text_of(instant: datetime) -> str:
+    """Return the text that SQLite keeps of an aware ``instant``; PostgreSQL reads it too."""
+    # Not strftime, which writes the year 999 in three digits and so breaks the order of text.
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An instant in UTC, aware on both sides; a naive one is refused.
 
@@ -29,11 +35,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a datetime without time zone cannot be stored")
-        value = value.astimezone(UTC)
-        if dialect.name != "sqlite":
-            return value
-        # Not strftime, which writes the year 999 in three digits and so breaks the order of text.
-        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return text_of(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

@@ -93,8 +93,8 @@ class CheckInOut(BaseModel):
     day: int
     streak: int
     points: int
-    mentions: list[MentionOut] = []
-    invited: list[InvitedOut] = []
+    mentions: tuple[MentionOut, ...] = ()
+    invited: tuple[InvitedOut, ...] = ()
 
 
 class NotePiece(BaseModel):

@@ -79,7 +79,7 @@ def _written(
     invited = [
         _invited(conn, campaign_id, author_id, address, done.id, now) for address in addresses_in(found)
     ]
-    return done.model_copy(update={"mentions": told, "invited": invited})
+    return done.model_copy(update={"mentions": tuple(told), "invited": tuple(invited)})
 
 
 def _invited(
@@ -111,7 +111,7 @@ def told_again(conn: Connection, done: CheckInOut) -> CheckInOut:
         for row in mailed.of_check_in(conn, done.id)
         if row.email is not None
     ]
-    return done.model_copy(update={"mentions": named, "invited": invited})
+    return done.model_copy(update={"mentions": tuple(named), "invited": tuple(invited)})
 
 
 def codes_of(done: CheckInOut) -> str:

@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Connection,
     Select,
-    String,
-    any_,
     bindparam,
     delete,
     func,
@@ -22,13 +20,13 @@ from sqlalchemy import (
 )
 
 from db.repositories import queue_search
+from db.statements import AsOne, among, one_of
 from db.tables.access import api_tokens, magic_links, second_factors, sessions
 from db.tables.people import people, role_grants
 from domain.people import PersonStatus, Role
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The person behind a session or a token, with everything an access rule asks for."""
 
     person_id: str
@@ -87,11 +85,13 @@ def _by_session(shown: ColumnElement[bool]) -> Select[Any]:
 
 # Built once: every request runs one of them.
 _BY_SESSION = _by_session(sessions.c.token_hash == bindparam("token_hash"))
-_BY_SESSIONS = {
-    "sqlite": _by_session(sessions.c.token_hash.in_(bindparam("hashes", expanding=True))),
-    # One parameter, and so one statement for any number of them.
-    "postgresql": _by_session(sessions.c.token_hash == any_(bindparam("hashes", type_=ARRAY(String)))),
-}
+_BY_SESSIONS = AsOne(
+    {
+        # One parameter, and so one statement for any number of them.
+        dialect: _by_session(one_of(dialect, sessions.c.token_hash, "hashes"))
+        for dialect in ("sqlite", "postgresql")
+    }
+)
 _BY_TOKEN = _behind(
     api_tokens,
     api_tokens.c.token_hash == bindparam("token_hash"),
@@ -119,7 +119,7 @@ def by_sessions(conn: Connection, token_hashes: Iterable[str]) -> dict[str, Iden
     if not hashes:
         return {}
     found: dict[str, list[Any]] = {}
-    for row in conn.execute(_BY_SESSIONS[conn.dialect.name], {"hashes": hashes}):
+    for row in _BY_SESSIONS.all(conn, {"hashes": among(conn.dialect.name, hashes)}):
         found.setdefault(row.token_hash, []).append(row)
     return {
         token_hash: _identity(rows, rows[0].last_seen_at, rows[0].csrf_token, None, ())
@@ -152,7 +152,7 @@ def _identity(
         time_zone=row.time_zone,
         list_mail=bool(row.list_mail),
         status=PersonStatus(row.status),
-        roles=frozenset(Role(found.role) for found in rows if found.role is not None),
+        roles=_roles(tuple(found.role for found in rows)),
         second_factor_confirmed=row.confirmed_at is not None,
         second_factor_at=row.second_factor_at,
         created_at=row.created_at,
@@ -162,6 +162,11 @@ def _identity(
         token_id=token_id,
         scopes=frozenset(scopes),
     )
+
+
+@lru_cache(maxsize=256)
+def _roles(held: tuple[str | None, ...]) -> frozenset[Role]:
+    return frozenset(Role(role) for role in held if role is not None)
 
 
 def open_session(

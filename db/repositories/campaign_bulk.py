@@ -31,6 +31,7 @@ from contracts.mail import MailRequest
 from db.repositories import invitation_activation, mail
 from db.repositories.check_in_records import rules_of
 from db.repositories.mail import RowMail
+from db.statements import undone_by_its_caller
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.tables.people import people
 from domain.campaigns.members import SHARDS, Place
@@ -160,7 +161,7 @@ def _closing(whole: bool, resting: bool) -> Update:
         changes["missed"] = enrolments.c.missed + 1 - _days_done(_CAMPAIGN_ID, _DAY)
         changes["streak"] = case((silent, 0), else_=enrolments.c.streak)
     return (
-        update(enrolments)
+        undone_by_its_caller(update(enrolments))
         .where(
             *_page(whole=whole),
             enrolments.c.status == Place.ACTIVE.value,

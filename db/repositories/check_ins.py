@@ -4,7 +4,6 @@ The campaign's row is locked for as long as a check-in is written. So the day is
 wrote last, and what is counted for a day is there before the process can go on to the next.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,29 +11,31 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
-    JSON,
     Connection,
+    FromClause,
+    Insert,
     Integer,
     Row,
     String,
     Text,
+    Update,
     and_,
-    any_,
     bindparam,
-    func,
+    column,
     insert,
     select,
+    table,
     update,
 )
 
 from db.repositories import pictures
 from db.repositories.check_in_records import Kind, Rules, done_days, of_day, recounted, rules_of
+from db.statements import AsOne, OnGiven, among, list_of, listed, one_of, undone_by_its_caller
 from db.tables.campaigns import campaigns, check_ins, enrolments
-from db.types import UtcDateTime
+from db.types import UtcDateTime, text_of
 from domain.campaigns.members import Place
 from domain.campaigns.requirements import Evidence, unmet
-from domain.campaigns.rewards import newly_reached, streak_bonuses
+from domain.campaigns.rewards import newly_reached
 from domain.campaigns.streaks import MakeUpRefusal, after_check_in, make_up_refusal
 from domain.campaigns.terms import OPEN_STATUSES, Refusal, Status
 from domain.ids import new_id
@@ -97,38 +98,59 @@ _CAMPAIGNS = (
 )
 
 _INSERTED: dict[str, Any] = {
-    "campaign_id": String,
-    "person_id": String,
-    "id": String,
-    "kind": String,
-    "day": Integer,
-    "note": Text,
-    "link": String,
-    "streak": Integer,
-    "points": Integer,
-    "at": UtcDateTime,
+    "campaign_id": String(),
+    "person_id": String(),
+    "id": String(),
+    "kind": String(),
+    "day": Integer(),
+    "note": Text(),
+    "link": String(),
+    "streak": Integer(),
+    "points": Integer(),
+    "at": UtcDateTime(),
 }
 _COUNTERS: dict[str, Any] = {
-    "days_done": Integer,
-    "last_day": Integer,
-    "streak": Integer,
-    "best_streak": Integer,
-    "make_ups_used": Integer,
-    "missed": Integer,
-    "missed_in_a_row": Integer,
-    "closed_through": Integer,
+    "days_done": Integer(),
+    "last_day": Integer(),
+    "streak": Integer(),
+    "best_streak": Integer(),
+    "make_ups_used": Integer(),
+    "missed": Integer(),
+    "missed_in_a_row": Integer(),
+    "closed_through": Integer(),
 }
 _WRITTEN = _INSERTED | _COUNTERS
+
+
+class _Written(NamedTuple):
+    """What is written of a check-in, and the counters that it leaves, in the order of ``_WRITTEN``."""
+
+    campaign_id: str
+    person_id: str
+    id: str
+    kind: str
+    day: int
+    note: str
+    link: str | None
+    streak: int
+    points: int
+    at: datetime
+    days_done: int
+    last_day: int
+    best_streak: int
+    make_ups_used: int
+    missed: int
+    missed_in_a_row: int
+    closed_through: int
+
+
 _MEMBER = [enrolments.c[name] for name in ("campaign_id", "person_id", "status", "first_day", *_COUNTERS)]
 
-_pairs = func.json_each(bindparam("pairs", type_=String)).table_valued("value", name="pairs")
-_lists = func.unnest(
-    bindparam("campaigns", type_=ARRAY(String)), bindparam("people", type_=ARRAY(String))
-).table_valued("campaign", "person")
+_DIALECTS = ("sqlite", "postgresql")
 
 
-def _members_of(given: Any, campaign_id: Any, person_id: Any) -> Any:
-    own = and_(enrolments.c.campaign_id == campaign_id, enrolments.c.person_id == person_id)
+def _members_of(given: FromClause) -> Any:
+    own = and_(enrolments.c.campaign_id == given.c.campaign, enrolments.c.person_id == given.c.person)
     return (
         select(*_MEMBER)
         .select_from(given)
@@ -139,48 +161,32 @@ def _members_of(given: Any, campaign_id: Any, person_id: Any) -> Any:
     )
 
 
-_SQLITE_MEMBERS = _members_of(
-    _pairs, func.json_extract(_pairs.c.value, "$[0]"), func.json_extract(_pairs.c.value, "$[1]")
+_MEMBERS = AsOne(
+    {
+        dialect: _members_of(listed(dialect, "pairs", campaign=String(), person=String()))
+        for dialect in _DIALECTS
+    }
 )
-_given_pairs = _lists.render_derived(name="pairs")
-_POSTGRES_MEMBERS = _members_of(_given_pairs, _given_pairs.c.campaign, _given_pairs.c.person)
-
 _SENT_BEFORE = {
-    "sqlite": select(check_ins).where(check_ins.c.id.in_(bindparam("ids", expanding=True))),
-    "postgresql": select(check_ins).where(check_ins.c.id == any_(bindparam("ids", type_=ARRAY(String)))),
+    dialect: select(check_ins).where(one_of(dialect, check_ins.c.id, "ids")) for dialect in _DIALECTS
 }
 
-_rows_given = func.json_each(bindparam("rows", type_=JSON)).table_valued("value", name="rows_given")
-_fields = {
-    name: func.json_extract(_rows_given.c.value, f"$[{number}]", type_=kind).label(name)
-    for number, (name, kind) in enumerate(_WRITTEN.items())
-}
-_SQLITE_INSERT = insert(check_ins).from_select(
-    list(_INSERTED), select(*(_fields[name] for name in _INSERTED)), include_defaults=False
-)
-_counted = select(*(_fields[name] for name in ("campaign_id", "person_id", *_COUNTERS))).subquery("counted")
-_SQLITE_COUNT = (
-    update(enrolments)
-    .where(enrolments.c.campaign_id == _counted.c.campaign_id, enrolments.c.person_id == _counted.c.person_id)
-    .values({name: _counted.c[name] for name in _COUNTERS})
-)
 
-_columns = (
-    func.unnest(*(bindparam(f"new_{name}", type_=ARRAY(kind)) for name, kind in _WRITTEN.items()))
-    .table_valued(*_WRITTEN)
-    .render_derived(name="columns")
-)
-_rows = select(_columns).cte("given")
-_POSTGRES_WRITE = (
-    update(enrolments)
-    .where(enrolments.c.campaign_id == _rows.c.campaign_id, enrolments.c.person_id == _rows.c.person_id)
-    .values({name: _rows.c[name] for name in _COUNTERS})
-    .add_cte(
-        insert(check_ins)
-        .from_select(list(_INSERTED), select(*(_rows.c[name] for name in _INSERTED)), include_defaults=False)
-        .cte("taken")
-    )
-)
+def _insert_of(given: FromClause) -> Insert:
+    rows = select(*(given.c[name] for name in _INSERTED))
+    return insert(check_ins).from_select(list(_INSERTED), rows, include_defaults=False)
+
+
+def _count_of(given: FromClause) -> Update:
+    own = and_(enrolments.c.campaign_id == given.c.campaign_id, enrolments.c.person_id == given.c.person_id)
+    count = update(enrolments).where(own).values({name: given.c[name] for name in _COUNTERS})
+    return undone_by_its_caller(count)
+
+
+_GIVEN = table("given", *(column(name, kind) for name, kind in _WRITTEN.items()))
+_SQLITE_WRITES = [OnGiven(make(_GIVEN), _GIVEN) for make in (_insert_of, _count_of)]
+_rows = select(listed("postgresql", "rows", **_WRITTEN)).cte("given")
+_POSTGRES_WRITE = _count_of(_rows).add_cte(_insert_of(_rows).cte("taken"))
 
 
 def lock_campaigns(conn: Connection, ids: Iterable[str]) -> dict[str, Any]:
@@ -222,38 +228,35 @@ def _take(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[Che
         if row is None or member is None or refusal is not None:
             outcomes.append(_refused(conn, one, row, refusal or Taken.NO_CAMPAIGN))
             continue
-        judged = (_today if one.makes_up is None else _made_up)(conn, one, row, member)
+        at = now + timedelta(seconds=row.clock_offset_seconds)
+        judged = (_today if one.makes_up is None else _made_up)(conn, one, row, member, at)
         if not isinstance(judged, CheckedIn) and one.picture_id is not None:
             judged = judged if free.get(one.picture_id) == (one.person_id, row.id) else _NO_PICTURE
         if isinstance(judged, CheckedIn):
             outcomes.append(judged)
             continue
         if one.picture_id is not None:
-            named[one.picture_id] = judged["id"]
+            named[one.picture_id] = judged.id
         if one.private:
-            private.append(judged["id"])
-        writes.append(judged | {"at": now + timedelta(seconds=row.clock_offset_seconds)})
-        answer = (judged[name] for name in ("id", "day", "streak", "points"))
-        outcomes.append(CheckedIn(Taken.COUNTED, *answer))
+            private.append(judged.id)
+        writes.append(judged)
+        outcomes.append(CheckedIn(Taken.COUNTED, judged.id, judged.day, judged.streak, judged.points))
     _write(conn, writes)
     pictures.use(conn, named)
     pictures.keep_private(conn, private)
     return outcomes
 
 
-def _members(conn: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
-    if conn.dialect.name == "postgresql":
-        lists = {"campaigns": [pair[0] for pair in wanted], "people": [pair[1] for pair in wanted]}
-        found = conn.execute(_POSTGRES_MEMBERS, lists)
-    else:
-        found = conn.execute(_SQLITE_MEMBERS, {"pairs": json.dumps(wanted)})
+def _members(conn: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+    found = _MEMBERS.all(conn, list_of("pairs", wanted))
     return {(row.campaign_id, row.person_id): row for row in found}
 
 
 def _sent_before(conn: Connection, ids: Sequence[str]) -> dict[str | None, Row[Any]]:
     if not ids:
         return {}
-    return {row.id: row for row in conn.execute(_SENT_BEFORE[conn.dialect.name], {"ids": ids})}
+    dialect = conn.dialect.name
+    return {row.id: row for row in conn.execute(_SENT_BEFORE[dialect], {"ids": among(dialect, ids)})}
 
 
 def _closed_to(row: Any, member: Any) -> StrEnum | None:
@@ -291,7 +294,7 @@ def _again(conn: Connection, one: CheckIn, found: Any, otherwise: StrEnum) -> Ch
     return CheckedIn(Taken.REPEATED, found.id, found.day, found.streak, found.points)
 
 
-def _today(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn | dict[str, Any]:
+def _today(conn: Connection, one: CheckIn, row: Any, member: Any, at: datetime) -> CheckedIn | _Written:
     """Judge a check-in for the open day: the outcome, or what is to be written."""
     if member.last_day >= row.day:
         found = of_day(conn, row.id, row.day, one.person_id)
@@ -301,17 +304,29 @@ def _today(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn |
     if lacking is not None:
         return CheckedIn(lacking)
     streak = after_check_in(member.streak, member.last_day, row.day, rules.rest)
-    # The last columns that are read of a member.
-    counters = dict(zip(_COUNTERS, member[-len(_COUNTERS) :], strict=True)) | {
-        "days_done": member.days_done + 1,
-        "last_day": row.day,
-        "streak": streak,
-        "best_streak": max(member.best_streak, streak),
-    }
-    return _written(one, row.day, Kind.DAY, rules, member, counters)
+    best = max(member.best_streak, streak)
+    return _Written(
+        one.campaign_id,
+        one.person_id,
+        one.id or new_id(),
+        Kind.DAY.value,
+        row.day,
+        one.note,
+        one.link,
+        streak,
+        _points(rules, member, best),
+        at,
+        days_done=member.days_done + 1,
+        last_day=row.day,
+        best_streak=best,
+        make_ups_used=member.make_ups_used,
+        missed=member.missed,
+        missed_in_a_row=member.missed_in_a_row,
+        closed_through=member.closed_through,
+    )
 
 
-def _made_up(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn | dict[str, Any]:
+def _made_up(conn: Connection, one: CheckIn, row: Any, member: Any, at: datetime) -> CheckedIn | _Written:
     """Judge a make-up, which can join two streaks: everything is counted again from the record."""
     wanted, rules = one.makes_up or 0, rules_of(conn, row)
     done = done_days(conn, row.id, one.person_id)
@@ -330,43 +345,39 @@ def _made_up(conn: Connection, one: CheckIn, row: Any, member: Any) -> CheckedIn
     if refusal is not None:
         return CheckedIn(refusal)
     counters = recounted(done | {wanted}, row.day, rules, member.first_day)
-    counters["make_ups_used"] = member.make_ups_used + 1
-    return _written(one, wanted, Kind.MAKE_UP, rules, member, counters)
+    return _Written(
+        campaign_id=one.campaign_id,
+        person_id=one.person_id,
+        id=one.id or new_id(),
+        kind=Kind.MAKE_UP.value,
+        day=wanted,
+        note=one.note,
+        link=one.link,
+        points=_points(rules, member, counters["best_streak"]),
+        at=at,
+        make_ups_used=member.make_ups_used + 1,
+        **counters,
+    )
 
 
 def _evidence(one: CheckIn) -> Evidence:
-    return Evidence(note=one.note, link=one.link, picture=one.picture_id is not None)
+    return Evidence(one.note, one.link, one.picture_id is not None)
 
 
-def _written(
-    one: CheckIn, day: int, kind: Kind, rules: Rules, member: Any, counters: dict[str, int]
-) -> dict[str, Any]:
-    best, rewards = counters["best_streak"], rules.plan.rewards
-    points = rewards.check_in
-    if best > member.best_streak:
-        had = {bonus.days for bonus in streak_bonuses(rewards, member.best_streak)}
-        points += sum(bonus.points for bonus in newly_reached(rewards, best, had))
-    return counters | {
-        "campaign_id": one.campaign_id,
-        "person_id": one.person_id,
-        "id": one.id or new_id(),
-        "kind": kind.value,
-        "day": day,
-        "note": one.note,
-        "link": one.link,
-        "points": points,
-    }
+def _points(rules: Rules, member: Any, best: int) -> int:
+    """Return what a check-in that leads to this ``best`` streak earns, with every bonus first reached."""
+    rewards = rules.plan.rewards
+    reached = newly_reached(rewards, best, member.best_streak)
+    return rewards.check_in + sum(bonus.points for bonus in reached)
 
 
-def _write(conn: Connection, writes: Sequence[dict[str, Any]]) -> None:
+def _write(conn: Connection, writes: Sequence[_Written]) -> None:
     if not writes:
         return
+    at = _Written._fields.index("at")
+    rows = [(*one[:at], text_of(one.at), *one[at + 1 :]) for one in writes]
     if conn.dialect.name == "postgresql":
-        conn.execute(_POSTGRES_WRITE, {f"new_{name}": [one[name] for one in writes] for name in _WRITTEN})
+        conn.execute(_POSTGRES_WRITE, list_of("rows", rows))
         return
-    # JSON knows no instants: as the text that SQLite keeps of them.
-    text = UtcDateTime().process_bind_param
-    given = (one | {"at": text(one["at"], conn.dialect)} for one in writes)
-    rows = {"rows": [[one[name] for name in _WRITTEN] for one in given]}
-    conn.execute(_SQLITE_INSERT, rows)
-    conn.execute(_SQLITE_COUNT, rows)
+    for write in _SQLITE_WRITES:
+        write.run(conn, rows)

@@ -57,17 +57,14 @@ def pay(
     check_payments(payments)
     if not payments:
         return 0
-    dialect = conn.dialect.name
-    given, paying = _listed(dialect)
-    rows = [(one.person_id, one.reason.value, one.amount) for one in payments]
-    values = list_of(dialect, "given", given, rows)
-    return paying.run(conn, campaign_id, values, key_prefix=key_prefix, at=at)
+    values = list_of("given", [(one.person_id, one.reason.value, one.amount) for one in payments])
+    return _paying(conn.dialect.name).run(conn, campaign_id, values, key_prefix=key_prefix, at=at)
 
 
 @lru_cache(maxsize=2)
-def _listed(dialect: str) -> tuple[FromClause, "Paying"]:
+def _paying(dialect: str) -> "Paying":
     given = listed(dialect, "given", person_id=String(), reason=String(), amount=BigInteger())
-    return given, Paying(dialect, given)
+    return Paying(dialect, given)
 
 
 class Paying:

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     JSON,
     Boolean,
     ColumnElement,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     Row,
     String,
     and_,
-    any_,
     bindparam,
     exists,
     func,
@@ -29,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from db.statements import among, list_of, listed, one_of, undone_by_its_caller
 from db.tables.ballots import ballot_roll, ballot_votes, ballots
 from db.tables.people import people
 from db.tables.vetting import applications, credential_claims, reviews
@@ -93,7 +92,7 @@ _POSTGRES_NOW = _NOW + func.make_interval(
 # SQLite has one writer, so what the first statement saw still holds in the second.
 _pair = func.json_each(bindparam("pairs", type_=JSON)).table_valued("value")
 _SQLITE_MARK = (
-    update(ballot_roll)
+    undone_by_its_caller(update(ballot_roll))
     .where(
         tuple_(ballot_roll.c.ballot_id, ballot_roll.c.person_id).in_(
             select(func.json_extract(_pair.c.value, "$[0]"), func.json_extract(_pair.c.value, "$[1]"))
@@ -110,17 +109,11 @@ _SQLITE_MARK = (
 )
 _SQLITE_INSERT = insert(ballot_votes)
 
-_LISTS = {
-    "ballot": bindparam("ballots", type_=ARRAY(String)),
-    "person": bindparam("people", type_=ARRAY(String)),
-    "receipt": bindparam("receipts", type_=ARRAY(String)),
-    "choice": bindparam("choices", type_=ARRAY(String)),
-}
-_given = func.unnest(*_LISTS.values()).table_valued(*_LISTS).render_derived(name="given")
+_given = listed("postgresql", "given", ballot=String(), person=String(), receipt=String(), choice=String())
 # The share lock makes the count wait for these votes, and these votes for the count, whichever comes first.
 _guard = (
     select(ballots.c.id)
-    .where(ballots.c.id == any_(_LISTS["ballot"]), _still_open(_POSTGRES_NOW))
+    .where(one_of("postgresql", ballots.c.id, "ballots"), _still_open(_POSTGRES_NOW))
     .with_for_update(read=True)
     .cte("guard")
 )
@@ -192,13 +185,10 @@ _Asked = dict[_Pair, tuple[Vote, str]]
 
 
 def _take_on_postgres(conn: Connection, asked: _Asked, now: datetime) -> set[_Pair]:
-    lists = {
-        "ballots": [ballot_id for ballot_id, _ in asked],
-        "people": [person_id for _, person_id in asked],
-        "receipts": [own for _, own in asked.values()],
-        "choices": [vote.choice.value for vote, _ in asked.values()],
-    }
-    counted = set(conn.execute(_POSTGRES_CAST, {**lists, "now": now}).scalars())
+    rows = [(*pair, own, vote.choice.value) for pair, (vote, own) in asked.items()]
+    open_ones = among("postgresql", [ballot_id for ballot_id, _ in asked])
+    values = {**list_of("given", rows), "ballots": open_ones, "now": now}
+    counted = set(conn.execute(_POSTGRES_CAST, values).scalars())
     return {pair for pair, (_, own) in asked.items() if own in counted}
 
 

@@ -1,0 +1,82 @@
+"""Statements that both databases are given, each in its own way, come to the same on both."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import BigInteger, Connection, String, column, select, table, update
+
+from db.database import Database
+from db.errors import Conflict
+from db.statements import AsOne, OnGiven, list_of, listed, undone_by_its_caller
+from db.tables.people import people
+from db.types import UtcDateTime, text_of
+from tests.support.people import create_person
+
+AT = datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC)
+WORDS = ["", "好 \"quoted\" \\ and 'so' on", "\n\t", "👍", "null", "[1]"]
+
+
+async def test_rows_that_are_given_come_out_as_they_are(db: Database):
+    rows = [(word, None if number % 2 else 2**40 + number, text_of(AT)) for number, word in enumerate(WORDS)]
+
+    def read(conn: Connection) -> list[tuple[Any, ...]]:
+        given = listed(conn.dialect.name, "given", word=String(), number=BigInteger(), at=UtcDateTime())
+        return [tuple(row) for row in conn.execute(select(given), list_of("given", rows))]
+
+    assert await db.read(read) == [(word, number, AT) for word, number, _ in rows]
+
+
+async def test_rows_that_come_as_one_are_those_that_come_one_by_one(db: Database):
+    found = select(
+        people.c.id, people.c.display_name, people.c.good_standing, people.c.invited_by, people.c.joined_at
+    ).where(people.c.status == "active")
+    gathered = AsOne(dict.fromkeys(("sqlite", "postgresql"), found))
+
+    def both(conn: Connection) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]], Any]:
+        some = gathered.all(conn, {})
+        return {tuple(row) for row in some}, {tuple(row) for row in conn.execute(found)}, some
+
+    assert await db.read(both) == (set(), set(), [])
+    await db.write(lambda conn: [create_person(conn, f"person{n}") for n in range(3)])
+    as_one, one_by_one, rows = await db.read(both)
+    assert as_one == one_by_one
+    assert {row.display_name for row in rows} == {"person0", "person1", "person2"}
+    assert all(row.good_standing is True and row.joined_at.tzinfo is not None for row in rows)
+
+
+_GIVEN = table("given", column("person"), column("address"))
+_ADDRESS = update(people).where(people.c.id == _GIVEN.c.person)
+_ON_GIVEN = OnGiven(undone_by_its_caller(_ADDRESS.values(email_normalised=_GIVEN.c.address)), _GIVEN)
+
+
+@pytest.mark.parametrize("count", [1, 2, 31, 128])
+async def test_a_statement_works_on_all_rows_that_are_given_with_it(db: Database, count: int):
+    if db.dialect != "sqlite":
+        pytest.skip("PostgreSQL is given them as a value")
+
+    def write(conn: Connection) -> list[tuple[str, str]]:
+        here = [create_person(conn, f"person{n}").id for n in range(count)]
+        rows = [(one, f"it's {number}?") for number, one in enumerate(here)]
+        _ON_GIVEN.run(conn, rows)
+        return rows
+
+    rows = await db.write(write)
+    kept = await db.read(lambda conn: conn.execute(select(people.c.id, people.c.email_normalised)).all())
+    assert sorted(map(tuple, kept)) == sorted(rows)
+
+
+async def test_one_row_that_fails_takes_all_that_its_function_wrote_along(db: Database):
+    """The statement keeps the rows before it; the transaction does not."""
+    if db.dialect != "sqlite":
+        pytest.skip("PostgreSQL undoes each statement that fails")
+    here = await db.write(lambda conn: [create_person(conn, f"person{n}").id for n in range(3)])
+
+    def write(conn: Connection) -> None:
+        create_person(conn, "another")
+        _ON_GIVEN.run(conn, [(here[0], "new"), (here[1], "person2@kameng.org")])
+
+    with pytest.raises(Conflict):
+        await db.write(write)
+    kept = await db.read(lambda conn: conn.execute(select(people.c.email_normalised)).scalars().all())
+    assert sorted(kept) == [f"person{n}@kameng.org" for n in range(3)]
