@@ -129,16 +129,17 @@ class OnGiven:
 class AsOne:
     """A SELECT whose rows come in one step also on SQLite, where each would hand the interpreter over.
 
-    The columns need names of their own, and rows come in any order.
+    The columns need names of their own, rows come in any order, and values go as the driver takes them.
     """
 
     def __init__(self, statements: Mapping[str, Select[Any]]) -> None:
         """``statements`` has one for each dialect."""
         self._plain = statements["postgresql"]
-        found = statements["sqlite"].subquery("found")
-        self._gathered = select(func.json_group_array(func.json_array(*found.c), type_=String()))
+        found, dialect = statements["sqlite"].subquery("found"), sqlite.dialect()
+        gathered = select(func.json_group_array(func.json_array(*found.c))).compile(dialect=dialect)
+        self._gathered, self._values = gathered.string, gathered.params
+        self._names = gathered.positiontup or ()
         self._row = namedtuple("Row", found.c.keys())  # type: ignore[misc]
-        dialect = sqlite.dialect()
         processors = ((n, c.type.result_processor(dialect, None)) for n, c in enumerate(found.c))
         self._processors = [(n, process) for n, process in processors if process is not None]
 
@@ -146,7 +147,9 @@ class AsOne:
         """Return the rows, whose values have their names."""
         if conn.dialect.name == "postgresql":
             return conn.execute(self._plain, values).all()
-        rows = json.loads(conn.execute(self._gathered, values).scalar_one())
+        bound = {**self._values, **values}
+        given = tuple(bound[name] for name in self._names)
+        rows = json.loads(conn.exec_driver_sql(self._gathered, given).scalar_one())
         for row in rows:
             for number, process in self._processors:
                 row[number] = process(row[number])

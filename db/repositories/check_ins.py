@@ -15,12 +15,10 @@ from sqlalchemy import (
     FromClause,
     Insert,
     Integer,
-    Row,
     String,
     Text,
     Update,
     and_,
-    bindparam,
     column,
     insert,
     select,
@@ -81,8 +79,9 @@ class CheckedIn(NamedTuple):
     points: int = 0
 
 
-_CAMPAIGNS = (
-    select(
+_DIALECTS = ("sqlite", "postgresql")
+_CAMPAIGNS = {
+    dialect: select(
         campaigns.c.id,
         campaigns.c.status,
         campaigns.c.day,
@@ -91,11 +90,12 @@ _CAMPAIGNS = (
         campaigns.c.amnesties,
         campaigns.c.clock_offset_seconds,
     )
-    .where(campaigns.c.id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(dialect, campaigns.c.id, "ids"))
     .order_by(campaigns.c.id)
     # Not shared: those who share a lock pass whoever waits for it, and the day could not end under load.
     .with_for_update(key_share=True)
-)
+    for dialect in _DIALECTS
+}
 
 _INSERTED: dict[str, Any] = {
     "campaign_id": String(),
@@ -146,15 +146,32 @@ class _Written(NamedTuple):
 
 _MEMBER = [enrolments.c[name] for name in ("campaign_id", "person_id", "status", "first_day", *_COUNTERS)]
 
-_DIALECTS = ("sqlite", "postgresql")
+
+class _Sent(NamedTuple):
+    """A check-in that is there already."""
+
+    id: str
+    campaign_id: str
+    person_id: str
+    kind: str
+    day: int
+    note: str
+    link: str | None
+    streak: int
+    points: int
 
 
 def _members_of(given: FromClause) -> Any:
+    """Members, and what each has sent before as what is sent now.
+
+    Whoever holds the lock of a campaign finds every check-in there that was taken in it.
+    """
     own = and_(enrolments.c.campaign_id == given.c.campaign, enrolments.c.person_id == given.c.person)
     return (
-        select(*_MEMBER)
+        select(*_MEMBER, *(check_ins.c[name].label(f"sent_{name}") for name in _Sent._fields))
         .select_from(given)
         .join(enrolments, own)
+        .outerjoin(check_ins, check_ins.c.id == given.c.id)
         # The order in which the bulk work goes through them too.
         .order_by(enrolments.c.campaign_id, enrolments.c.person_id)
         .with_for_update(of=enrolments)
@@ -163,13 +180,10 @@ def _members_of(given: FromClause) -> Any:
 
 _MEMBERS = AsOne(
     {
-        dialect: _members_of(listed(dialect, "pairs", campaign=String(), person=String()))
+        dialect: _members_of(listed(dialect, "given", campaign=String(), person=String(), id=String()))
         for dialect in _DIALECTS
     }
 )
-_SENT_BEFORE = {
-    dialect: select(check_ins).where(one_of(dialect, check_ins.c.id, "ids")) for dialect in _DIALECTS
-}
 
 
 def _insert_of(given: FromClause) -> Insert:
@@ -191,7 +205,8 @@ _POSTGRES_WRITE = _count_of(_rows).add_cte(_insert_of(_rows).cte("taken"))
 
 def lock_campaigns(conn: Connection, ids: Iterable[str]) -> dict[str, Any]:
     """Lock campaigns, so that none of their days ends, and return where they stand, by id."""
-    return {row.id: row for row in conn.execute(_CAMPAIGNS, {"ids": list(ids)})}
+    dialect = conn.dialect.name
+    return {row.id: row for row in conn.execute(_CAMPAIGNS[dialect], {"ids": among(dialect, list(ids))})}
 
 
 def check_in(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[CheckedIn]:
@@ -213,17 +228,18 @@ def check_in(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[
 def _take(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[CheckedIn]:
     """Take check-ins of different members."""
     rows = lock_campaigns(conn, {one.campaign_id for one in given})
-    members = _members(conn, [(one.campaign_id, one.person_id) for one in given])
-    sent = _sent_before(conn, [one.id for one in given if one.id is not None])
+    members = _members(conn, given)
     free = pictures.locked_unused(conn, [one.picture_id for one in given if one.picture_id is not None])
     outcomes, writes = [], []
     named: dict[str, str] = {}
     private: list[str] = []
     for one in given:
-        if one.id in sent:
-            outcomes.append(_again(conn, one, sent[one.id], Taken.KEY_REUSED))
-            continue
         row, member = rows.get(one.campaign_id), members.get((one.campaign_id, one.person_id))
+        if member is not None and member.sent_id is not None:
+            # The last columns that are read of a member.
+            sent = _Sent._make(member[-len(_Sent._fields) :])
+            outcomes.append(_again(conn, one, sent, Taken.KEY_REUSED))
+            continue
         refusal = _closed_to(row, member)
         if row is None or member is None or refusal is not None:
             outcomes.append(_refused(conn, one, row, refusal or Taken.NO_CAMPAIGN))
@@ -247,16 +263,9 @@ def _take(conn: Connection, given: Sequence[CheckIn], now: datetime) -> list[Che
     return outcomes
 
 
-def _members(conn: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    found = _MEMBERS.all(conn, list_of("pairs", wanted))
+def _members(conn: Connection, given: Sequence[CheckIn]) -> dict[tuple[str, str], Any]:
+    found = _MEMBERS.all(conn, list_of("given", [(one.campaign_id, one.person_id, one.id) for one in given]))
     return {(row.campaign_id, row.person_id): row for row in found}
-
-
-def _sent_before(conn: Connection, ids: Sequence[str]) -> dict[str | None, Row[Any]]:
-    if not ids:
-        return {}
-    dialect = conn.dialect.name
-    return {row.id: row for row in conn.execute(_SENT_BEFORE[dialect], {"ids": among(dialect, ids)})}
 
 
 def _closed_to(row: Any, member: Any) -> StrEnum | None:

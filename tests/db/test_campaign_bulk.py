@@ -272,7 +272,8 @@ async def test_pages_are_read_in_the_order_of_people_without_passing_over_the_sa
             campaign_bulk.close_page(conn, given, middle, 50, NOW)
         finally:
             event.remove(conn, "before_cursor_execute", note)
-        mine = [one for one in asked if "FROM enrolments" in one[0] or one[0].startswith("UPDATE enrolments")]
+        writes = ("UPDATE enrolments", "UPDATE OR FAIL enrolments")
+        mine = [one for one in asked if "FROM enrolments" in one[0] or one[0].startswith(writes)]
         asks = "EXPLAIN QUERY PLAN " if conn.dialect.name == "sqlite" else "EXPLAIN "
         return ["\n".join(map(str, conn.exec_driver_sql(asks + one, values))) for one, values in mine]
 
