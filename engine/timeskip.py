@@ -1,14 +1,12 @@
 """Skipping a process's time. The only module that touches the SDK's experimental time-skipping API."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
@@ -23,8 +21,6 @@ _FIRING_SECONDS = 20.0
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS, _GROWTH = 0.01, 0.1, 1.3
 # A timer that is due was started among these: a process waits for one or two at a time.
 _LAST_EVENTS = 100
-_TASK_STARTED = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
-_ACTIVITY_SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
 
 _Handle = WorkflowHandle[Any, Any]
 
@@ -39,15 +35,11 @@ class NotThereYet(TimeSkippingError):
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the server tells of a process: running, busy, its time, and the work that nobody has begun.
-
-    ``waiting`` is empty where somebody has begun anything of what the process is busy with.
-    """
+    """What the server tells of a process: running, busy, and its time."""
 
     running: bool
     busy: bool
     now: datetime
-    waiting: tuple[str, ...] = ()
 
 
 async def _look(handle: _Handle) -> _Seen:
@@ -56,19 +48,12 @@ async def _look(handle: _Handle) -> _Seen:
     due = raw.workflow_extended_info.time_skipping_info.current_time
     skipped = raw.workflow_extended_info.HasField("time_skipping_info")
     now = due.ToDatetime(UTC) if skipped else datetime.now(UTC)
-    tasks = [raw.pending_workflow_task] if raw.HasField("pending_workflow_task") else []
-    activities = [
-        activity
+    busy = raw.HasField("pending_workflow_task") or any(
+        not activity.HasField("scheduled_time") or activity.scheduled_time.ToDatetime(UTC) <= now
         for activity in raw.pending_activities
-        if not activity.HasField("scheduled_time") or activity.scheduled_time.ToDatetime(UTC) <= now
-    ]
-    begun = any(task.state == _TASK_STARTED for task in tasks) or any(
-        activity.state != _ACTIVITY_SCHEDULED for activity in activities
     )
-    waiting = [task.scheduled_time.ToJsonString() for task in tasks]
-    waiting += [f"{activity.activity_id} {activity.attempt}" for activity in activities]
     running = shown.status == WorkflowExecutionStatus.RUNNING
-    return _Seen(running, bool(waiting), now, () if begun else tuple(waiting))
+    return _Seen(running, busy, now)
 
 
 async def _looks(handle: _Handle) -> AsyncIterator[_Seen]:
@@ -79,20 +64,11 @@ async def _looks(handle: _Handle) -> AsyncIterator[_Seen]:
         pause = min(pause * _GROWTH, _LAST_PAUSE_SECONDS)
 
 
-async def _idle(handle: _Handle, unattended: float) -> _Seen:
-    """Wait until no worker has anything to do for the process, or it has ended.
-
-    Raises NotThereYet when all that there is to do has waited ``unattended`` seconds for somebody.
-    """
-    waiting: tuple[str, ...] = ()
-    since = time.monotonic()
+async def _idle(handle: _Handle) -> _Seen:
+    """Wait until no worker has anything to do for the process, or it has ended."""
     async for seen in _looks(handle):
         if not (seen.running and seen.busy):
             return seen
-        if not seen.waiting or seen.waiting != waiting:
-            waiting, since = seen.waiting, time.monotonic()
-        elif time.monotonic() - since >= unattended:
-            raise NotThereYet(f"nobody took its work for {unattended:.0f} s; is a worker running?")
     raise AssertionError("unreachable")
 
 
@@ -130,19 +106,13 @@ async def _has_due_timer(client: Client, handle: _Handle, now: datetime) -> bool
 
 
 async def advance(
-    client: Client,
-    workflow_id: str,
-    delta: timedelta,
-    *,
-    seconds: float = BOUND_SECONDS,
-    unattended: float = BOUND_SECONDS,
+    client: Client, workflow_id: str, delta: timedelta, *, seconds: float = BOUND_SECONDS
 ) -> datetime:
     """Move the clock of one running process forward by `delta` (> 0) and return its new time in UTC.
 
     The timers on the way fire one by one; the call returns when the clock has arrived, or when the
     process has ended on the way. Other processes keep their own time. Raises TimeSkippingError, also
-    when the clock has not arrived after `seconds` of real time, or nobody took the process's work for
-    `unattended` of them; one skip may then still come.
+    when the clock has not arrived after `seconds` of real time; one skip may then still come.
     """
     if delta <= timedelta(0):
         raise TimeSkippingError("time can only be moved forward")
@@ -150,21 +120,21 @@ async def advance(
     try:
         # A clock stands still while its process has a task or an activity that no worker takes.
         async with asyncio.timeout(seconds):
-            return await _advance(client, handle, delta, unattended)
+            return await _advance(client, handle, delta)
     except TimeoutError as error:
         raise NotThereYet(f"not there after {seconds:.0f} s; is a worker running?") from error
     except (RPCError, RuntimeError) as error:
         raise TimeSkippingError(str(error)) from error
 
 
-async def _advance(client: Client, handle: _Handle, delta: timedelta, unattended: float) -> datetime:
+async def _advance(client: Client, handle: _Handle, delta: timedelta) -> datetime:
     # One timer a request. A server up to 1.32.2 that is asked for more goes on to the timer behind the
     # target when work takes it past the target (its GateByFastForward takes only targets yet to come).
     skipper = TimeSkipper(client, config=Config(max_session_skip_count=1))
     target = (await _look(handle)).now + delta
     while True:
         await _fired(client, handle)
-        seen = await _idle(handle, unattended)
+        seen = await _idle(handle)
         left = target - seen.now
         if not seen.running or left <= timedelta(0):
             return seen.now

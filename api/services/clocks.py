@@ -9,7 +9,7 @@ from temporalio.service import RPCStatusCode
 
 from api.parts import Parts
 from api.problems import Problem
-from api.temporal import bounded, unavailable
+from api.temporal import bounded
 from db.database import Database
 from db.repositories import clocks
 from engine import timeskip
@@ -28,14 +28,10 @@ async def advance(parts: Parts, process: str, length: timedelta) -> datetime:
     now = datetime.now(UTC) + timedelta(seconds=ahead) + length
     if await _is_running(parts, process):
         try:
-            # With a worker a long way takes its time; without one nobody waits longer than for any call.
-            moved = await timeskip.advance(
-                parts.temporal, process, length, unattended=parts.settings.temporal_call_seconds
-            )
             # The clock of a process that ends on the way stops there: for its people it goes on.
-            now = max(now, moved)
+            now = max(now, await timeskip.advance(parts.temporal, process, length))
         except timeskip.NotThereYet as error:
-            raise unavailable() from error
+            raise Problem("temporal_unavailable") from error
         except timeskip.TimeSkippingError as error:
             raise Problem("time_skipping_unavailable") from error
     seconds = (now - datetime.now(UTC)).total_seconds()

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from temporalio.client import Client
 
 from api.routes.dev import LONGEST
-from contracts.base import VETTING_QUEUE, application_process_id, task_queue
 from db.tables.vetting import applications
 from domain.people import Role
 from settings import Settings
@@ -118,30 +117,6 @@ async def test_without_temporal_no_clock_moves(api: Api) -> None:
     answer = await api.anyone.post(CLOCK, json=body)
     problem(answer, 503, "temporal_unavailable")
     assert int(answer.headers["retry-after"]) > 0
-
-
-async def test_without_a_worker_no_clock_is_waited_for(
-    sqlite_url: str,
-    settings: Settings,
-    temporal_address: str,
-    temporal_namespace: str,
-    temporal_client: Client,
-) -> None:
-    there = {
-        "database_url": sqlite_url,
-        "temporal_address": temporal_address,
-        "temporal_namespace": temporal_namespace,
-        "temporal_call_seconds": 2,
-    }
-    async with running_api(settings.model_copy(update=there)) as api:
-        queue = task_queue(settings.task_queue_prefix, VETTING_QUEUE)
-        process = application_process_id(NOBODY)
-        await temporal_client.start_workflow("VettingWorkflow", id=process, task_queue=queue)
-        began = time.monotonic()
-        answer = await api.anyone.post(CLOCK, json={"process": process, "duration": "P1D"})
-        assert time.monotonic() - began < 10
-    problem(answer, 503, "temporal_unavailable")
-    assert int(answer.headers["retry-after"]) == answer.json()["retry_after_seconds"]
 
 
 async def test_a_clock_moves_and_its_process_with_it(engine: Api) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -95,16 +94,3 @@ async def test_a_clock_that_stands_still_is_not_waited_for_without_end(
     await temporal_client.start_workflow(Diary.run, 3, id="no-worker", task_queue=task_queue)
     with pytest.raises(timeskip.TimeSkippingError, match="worker"):
         await timeskip.advance(temporal_client, "no-worker", timedelta(days=1), seconds=0.5)
-
-
-async def test_work_that_nobody_takes_is_not_waited_for_as_long_as_work_that_somebody_does(
-    temporal_client: Client, task_queue: str
-) -> None:
-    async with Worker(temporal_client, task_queue=task_queue, workflows=[WorkingDiary], activities=[work]):
-        await temporal_client.start_workflow(WorkingDiary.run, id="attended", task_queue=task_queue)
-        # Each of its activities takes longer than that.
-        await timeskip.advance(temporal_client, "attended", timedelta(days=15), unattended=0.6)
-    began = time.monotonic()
-    with pytest.raises(timeskip.NotThereYet, match="nobody took its work"):
-        await timeskip.advance(temporal_client, "attended", timedelta(days=15), unattended=0.6)
-    assert time.monotonic() - began < 20
