@@ -305,7 +305,9 @@ async def test_what_does_not_fit_is_told_by_name_and_leaves_nothing(walk: Walk) 
 
 @pytest.mark.slow
 async def test_what_fits_just_so_is_not_refused_for_it(database_url: str, settings: Settings) -> None:
-    async with walking(database_url, settings) as walk:
+    # A server that takes whatever a policy may allow.
+    roomy = settings.model_copy(update={"upload_max_bytes": 100 * 2**20, "upload_max_files": 50})
+    async with walking(database_url, roomy) as walk:
         await _send_what_fits(walk)
 
 
