@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Select,
     String,
     Table,
@@ -175,18 +176,21 @@ def listed(dialect: str, name: str, **columns: TypeEngine[Any]) -> FromClause:
         values = [
             cast(each.c.value[n].astext, kind).label(field) for n, (field, kind) in enumerate(columns.items())
         ]
-    else:
-        each = func.json_each(given).table_valued("value", name=f"{name}_each")
-        values = [
-            func.json_extract(each.c.value, f"$[{n}]", type_=kind).label(field)
-            for n, (field, kind) in enumerate(columns.items())
-        ]
+        # It takes a list for a hundred rows, and would rather read a table of ten thousand than look them up.
+        # Of a limit that it cannot know it expects a tenth; knowing it, it would plan anew each time.
+        count = select(bindparam(f"{name}_count", type_=Integer())).scalar_subquery()
+        return select(*values).limit(count).subquery(name)
+    each = func.json_each(given).table_valued("value", name=f"{name}_each")
+    values = [
+        func.json_extract(each.c.value, f"$[{n}]", type_=kind).label(field)
+        for n, (field, kind) in enumerate(columns.items())
+    ]
     return select(*values).subquery(name)
 
 
-def list_of(name: str, rows: Sequence[Sequence[Any]]) -> dict[str, str]:
-    """Return the value by which ``rows`` are bound to what ``listed`` returned; instants as text."""
-    return {name: json.dumps(rows)}
+def list_of(name: str, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """Return the values by which ``rows`` are bound to what ``listed`` returned; instants as text."""
+    return {name: json.dumps(rows), f"{name}_count": len(rows)}
 
 
 def one_of(dialect: str, wanted: ColumnElement[str], name: str) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Bulk work in one, two or eight shards does the same; what a page asks and holds does not grow."""
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from contracts.base import campaign_process_id
 from contracts.campaigns import BulkInput
 from db.database import Database
 from db.repositories import campaign_bulk, point_checks, points, settlements
+from db.repositories import check_ins as taking
 from db.tables.campaigns import check_ins, enrolments
 from db.tables.campaigns import settlements as settlement_rows
 from db.tables.mail import mails
@@ -255,29 +256,53 @@ def reopened(conn: Connection) -> None:
     assert conn.execute(left).scalar_one() == 0
 
 
+def plans(conn: Connection, work: Callable[[], object]) -> list[tuple[str, str]]:
+    """Do ``work`` and return its statements, each with its plan."""
+    asked: list[Any] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(conn, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        event.remove(conn, "before_cursor_execute", note)
+    asks = "EXPLAIN QUERY PLAN " if conn.dialect.name == "sqlite" else "EXPLAIN "
+    return [(one, "\n".join(map(str, conn.exec_driver_sql(asks + one, given)))) for one, given in asked]
+
+
+async def test_who_checks_in_is_looked_up_and_not_searched_among_all(db: Database):
+    """A list of one is no reason to read a whole table, however small the table still is."""
+    campaign = await crowded(db, 2_000)
+    await db.write(lambda conn: conn.execute(text("ANALYZE")) and None)
+    own = taking.CheckIn(campaign.id, campaign.members[5], NOTE, id=new_id())
+
+    def looked_up(conn: Connection) -> list[tuple[str, str]]:
+        taken: list[Any] = []
+        found = plans(conn, lambda: taken.extend(taking.check_in(conn, [own], NOW)))
+        assert taken[0].outcome is taking.Taken.COUNTED
+        return found
+
+    found = await db.write(looked_up)
+    assert sum("enrolments" in statement for statement, _ in found) >= 2
+    for _, plan in found:
+        for slow in ("SCAN enrolments", "Seq Scan on enrolments", "SCAN check_ins", "Seq Scan on check_ins"):
+            assert slow not in plan, plan
+
+
 async def test_pages_are_read_in_the_order_of_people_without_passing_over_the_same_rows(db: Database):
     """Each page begins where the last one ended: on both databases by the index of bulk work or the key."""
     campaign = await crowded(db, 2_000)
     await db.write(lambda conn: conn.execute(text("ANALYZE")) and None)
     given, middle = order(campaign, 0, 512), sorted(campaign.members)[1_000]
 
-    def plans(conn: Connection) -> list[str]:
-        asked: list[Any] = []
-
-        def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-            asked.append((statement, parameters))
-
-        event.listen(conn, "before_cursor_execute", note)
-        try:
-            campaign_bulk.close_page(conn, given, middle, 50, NOW)
-        finally:
-            event.remove(conn, "before_cursor_execute", note)
+    def closed(conn: Connection) -> list[str]:
         writes = ("UPDATE enrolments", "UPDATE OR FAIL enrolments")
-        mine = [one for one in asked if "FROM enrolments" in one[0] or one[0].startswith(writes)]
-        asks = "EXPLAIN QUERY PLAN " if conn.dialect.name == "sqlite" else "EXPLAIN "
-        return ["\n".join(map(str, conn.exec_driver_sql(asks + one, values))) for one, values in mine]
+        found = plans(conn, lambda: campaign_bulk.close_page(conn, given, middle, 50, NOW))
+        return [plan for one, plan in found if "FROM enrolments" in one or one.startswith(writes)]
 
-    found = await db.write(plans)
+    found = await db.write(closed)
     assert len(found) >= 3
     for plan in found:
         assert "person_id>" in plan.replace(" ", "").replace(")::text", ""), plan
