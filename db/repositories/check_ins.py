@@ -16,7 +16,6 @@ from sqlalchemy import (
     Insert,
     Integer,
     String,
-    Text,
     Update,
     and_,
     column,
@@ -25,6 +24,7 @@ from sqlalchemy import (
     table,
     update,
 )
+from sqlalchemy.types import TypeEngine
 
 from db.repositories import pictures
 from db.repositories.check_in_records import Kind, Rules, done_days, of_day, recounted, rules_of
@@ -97,33 +97,9 @@ _CAMPAIGNS = {
     for dialect in _DIALECTS
 }
 
-_INSERTED: dict[str, Any] = {
-    "campaign_id": String(),
-    "person_id": String(),
-    "id": String(),
-    "kind": String(),
-    "day": Integer(),
-    "note": Text(),
-    "link": String(),
-    "streak": Integer(),
-    "points": Integer(),
-    "at": UtcDateTime(),
-}
-_COUNTERS: dict[str, Any] = {
-    "days_done": Integer(),
-    "last_day": Integer(),
-    "streak": Integer(),
-    "best_streak": Integer(),
-    "make_ups_used": Integer(),
-    "missed": Integer(),
-    "missed_in_a_row": Integer(),
-    "closed_through": Integer(),
-}
-_WRITTEN = _INSERTED | _COUNTERS
-
 
 class _Written(NamedTuple):
-    """What is written of a check-in, and the counters that it leaves, in the order of ``_WRITTEN``."""
+    """What is written of a check-in, and the counters that it leaves."""
 
     campaign_id: str
     person_id: str
@@ -144,6 +120,16 @@ class _Written(NamedTuple):
     closed_through: int
 
 
+_TYPES: dict[Any, TypeEngine[Any]] = {
+    str: String(),
+    str | None: String(),
+    int: Integer(),
+    datetime: UtcDateTime(),
+}
+_WRITTEN = {name: _TYPES[kind] for name, kind in _Written.__annotations__.items()}
+_INSERTED = [name for name in _WRITTEN if name in check_ins.c]
+# The streak that a check-in led to is its member's.
+_COUNTERS = ["streak", *(name for name in _WRITTEN if name not in check_ins.c)]
 _MEMBER = [enrolments.c[name] for name in ("campaign_id", "person_id", "status", "first_day", *_COUNTERS)]
 
 
@@ -188,7 +174,7 @@ _MEMBERS = AsOne(
 
 def _insert_of(given: FromClause) -> Insert:
     rows = select(*(given.c[name] for name in _INSERTED))
-    return insert(check_ins).from_select(list(_INSERTED), rows, include_defaults=False)
+    return insert(check_ins).from_select(_INSERTED, rows, include_defaults=False)
 
 
 def _count_of(given: FromClause) -> Update:
