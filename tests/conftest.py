@@ -189,6 +189,19 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
+@pytest.fixture
+def engine_settings(
+    settings: Settings, sqlite_url: str, temporal_address: str, temporal_namespace: str
+) -> Settings:
+    """Settings of a database and a Temporal server that are there."""
+    there = {
+        "database_url": sqlite_url,
+        "temporal_address": temporal_address,
+        "temporal_namespace": temporal_namespace,
+    }
+    return settings.model_copy(update=there)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once more, in colour, which tests did not run, and why."""
     if terminalreporter.config.getoption("brief"):

@@ -29,20 +29,9 @@ async def api(sqlite_url: str, settings: Settings) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def engine(
-    sqlite_url: str,
-    settings: Settings,
-    temporal_address: str,
-    temporal_namespace: str,
-    temporal_client: Client,
-) -> AsyncIterator[Api]:
+async def engine(engine_settings: Settings, temporal_client: Client) -> AsyncIterator[Api]:
     """The API with a Temporal server and a worker."""
-    there = {
-        "database_url": sqlite_url,
-        "temporal_address": temporal_address,
-        "temporal_namespace": temporal_namespace,
-    }
-    async with running_api(settings.model_copy(update=there), temporal_client) as running:
+    async with running_api(engine_settings, temporal_client) as running:
         yield running
 
 

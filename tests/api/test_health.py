@@ -66,29 +66,16 @@ async def test_readiness_names_what_is_away(api: Api) -> None:
     assert checks["temporal"] == checks["mail_dispatch"] == "cannot be reached"
 
 
-async def test_readiness_with_everything_there(
-    sqlite_url: str,
-    settings: Settings,
-    temporal_address: str,
-    temporal_namespace: str,
-    temporal_client: Client,
-) -> None:
-    there = settings.model_copy(
-        update={
-            "database_url": sqlite_url,
-            "temporal_address": temporal_address,
-            "temporal_namespace": temporal_namespace,
-        }
-    )
-    async with running_api(there) as api:
+async def test_readiness_with_everything_there(engine_settings: Settings, temporal_client: Client) -> None:
+    async with running_api(engine_settings) as api:
         before = (await answered(api)).json()["checks"]
         assert before["worker"] == "none takes work; start one: kameng worker"
         assert (before["temporal"], before["mail_dispatch"]) == ("ok", "not running; start a worker")
-        await ensure_mail_dispatch(temporal_client, task_queue(there.task_queue_prefix, MAIL_QUEUE))
+        await ensure_mail_dispatch(temporal_client, task_queue(engine_settings.task_queue_prefix, MAIL_QUEUE))
         # Pages, drafts, votes and check-ins are served without a worker too.
         lonely = await answered(api)
         assert (lonely.status_code, lonely.json()["status"]) == (200, "degraded"), lonely.text
-    async with running_api(there, temporal_client) as api:
+    async with running_api(engine_settings, temporal_client) as api:
 
         async def all_there() -> bool:
             ready = await answered(api)
@@ -97,7 +84,7 @@ async def test_readiness_with_everything_there(
         await until(all_there)
         ready = await answered(api)
         assert (ready.status_code, set(ready.json()["checks"].values())) == (200, {"ok"}), ready.text
-        queue = task_queue(there.task_queue_prefix, VETTING_QUEUE)
+        queue = task_queue(engine_settings.task_queue_prefix, VETTING_QUEUE)
         assert await polling(temporal_client, queue) == 1
         # A worker that is gone stays in the server's list for minutes.
         assert await polling(temporal_client, queue, timedelta(0)) == 0

@@ -14,19 +14,8 @@ from tests.support.vetting_api import Api, complete_draft, running_api
 
 
 @pytest.fixture
-async def api(
-    sqlite_url: str,
-    settings: Settings,
-    temporal_address: str,
-    temporal_namespace: str,
-    temporal_client: Client,
-) -> AsyncIterator[Api]:
-    there = {
-        "database_url": sqlite_url,
-        "temporal_address": temporal_address,
-        "temporal_namespace": temporal_namespace,
-    }
-    async with running_api(settings.model_copy(update=there), temporal_client) as running:
+async def api(engine_settings: Settings, temporal_client: Client) -> AsyncIterator[Api]:
+    async with running_api(engine_settings, temporal_client) as running:
         yield running
 
 
