@@ -1,7 +1,6 @@
 """Statements that SQLite and PostgreSQL share, though SQLAlchemy gives each its own."""
 
 import json
-import secrets
 from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -36,6 +35,9 @@ from domain.ids import new_id
 
 Row = Mapping[str, Any]
 T = TypeVar("T")
+
+# The 32 bits of a UUIDv7 that are left to chance, in hexadecimal digits.
+_DIGITS = 8
 
 
 def insert_into(conn: Connection, table: Table) -> Any:
@@ -213,24 +215,24 @@ def among(dialect: str, ids: Sequence[str]) -> str:
 
 
 class RisingIds:
-    """Ids for the rows of one statement: the front of a fresh UUIDv7, then a number, and rising with it.
+    """Ids for the rows of one statement: a fresh UUIDv7 whose 32 random bits at the end give way to a number.
 
-    Rising ids go to the end of the primary key's index; random ones halve the rate of a large statement.
+    Rising ids go to the end of the primary key's index; random ones halve the rate of a large statement. What
+    comes before those bits is a millisecond and a counter, so these ids come after all that this process has
+    made before them, and before all that it makes later, also within a millisecond.
     """
 
     def __init__(self) -> None:
-        # The millisecond of a UUIDv7, and chance: ids made in one millisecond differ where the number goes.
-        chance = secrets.token_hex(3)
-        self.front = f"{new_id()[:15]}{chance[:3]}-8{chance[3:]}-"
-        self.first, self.last = self.front + "0" * 12, self.front + "f" * 12
+        self.front = new_id()[:-_DIGITS]
+        self.first, self.last = self.front + "0" * _DIGITS, self.front + "f" * _DIGITS
 
     @staticmethod
     def of(dialect: str, number: ColumnElement[int]) -> ColumnElement[str]:
         """Return the id of the row with this ``number``, in a statement to which ``front`` is given."""
         front = bindparam("front", type_=String())
         if dialect == "postgresql":
-            return front + func.lpad(func.to_hex(number), 12, "0")
-        return front + func.printf("%012x", number, type_=String())
+            return front + func.lpad(func.to_hex(number), _DIGITS, "0")
+        return front + func.printf(f"%0{_DIGITS}x", number, type_=String())
 
 
 def json_of(dialect: str, pairs: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:

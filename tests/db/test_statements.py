@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Connection, String, column, select, table, update
+from sqlalchemy import BigInteger, Connection, Integer, String, column, literal, select, table, update
 
 from db.database import Database
 from db.errors import Conflict
-from db.statements import AsOne, OnGiven, list_of, listed, undone_by_its_caller
+from db.statements import AsOne, OnGiven, RisingIds, list_of, listed, undone_by_its_caller
 from db.tables.people import people
 from db.types import UtcDateTime, text_of
+from domain.ids import new_id
 from tests.support.people import create_person
 
 AT = datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC)
@@ -83,3 +85,25 @@ async def test_one_row_that_fails_takes_all_that_its_function_wrote_along(sqlite
         await sqlite.write(write)
     kept = await sqlite.read(lambda conn: conn.execute(select(people.c.email_normalised)).scalars().all())
     assert sorted(kept) == [f"person{n}@kameng.org" for n in range(3)]
+
+
+def test_ids_of_many_rows_rise_with_all_others_however_soon_they_are_made():
+    made = []
+    for _ in range(20_000):
+        before, ids = new_id(), RisingIds()
+        made += [before, ids.first, ids.last]
+    assert all(before < after for before, after in pairwise(made))
+
+
+async def test_a_number_ends_the_id_of_its_row(db: Database):
+    ids = RisingIds()
+
+    def made(conn: Connection) -> list[str]:
+        numbers = (1, 255, 2**31 - 1)
+        shown = [RisingIds.of(conn.dialect.name, literal(n, Integer())) for n in numbers]
+        return list(conn.execute(select(*shown), {"front": ids.front}).one())
+
+    first, *_, last = found = await db.read(made)
+    assert found == [f"{ids.front}{end}" for end in ("00000001", "000000ff", "7fffffff")]
+    assert ids.first < first < last < ids.last
+    assert {len(one) for one in found} == {36}
