@@ -9,8 +9,16 @@ from temporalio import activity
 from activities.heartbeat import heartbeating
 from contracts.campaigns import BulkInput, BulkResult, FinishInput, RecordInput, RecordResult
 from db.database import Database
-from db.repositories import amnesties, campaign_bulk, campaign_reports, campaigns, settlements
+from db.repositories import (
+    amnesties,
+    campaign_bulk,
+    campaign_reports,
+    campaigns,
+    settlement_letters,
+    settlements,
+)
 from db.repositories.campaign_bulk import Cursor, Page
+from domain.campaigns.notices import RESULTS
 
 PAGE = 10_000
 # Each of these is a letter or a member counted anew in Python: smaller pages keep others waiting less.
@@ -51,7 +59,10 @@ class CampaignActivities:
     @activity.defn(name="campaigns.tell")
     async def tell(self, given: BulkInput) -> BulkResult:
         """Queue a letter about what was done to the campaign to the members of a shard."""
-        await self._paged(given, campaign_bulk.tell_page, self._small_page)
+        if given.notice is not None and given.notice.template in RESULTS:
+            await self._paged(given, settlement_letters.tell_page, self._pay_page)
+        else:
+            await self._paged(given, campaign_bulk.tell_page, self._small_page)
         return BulkResult()
 
     @activity.defn(name="campaigns.repair")

@@ -151,7 +151,8 @@ class BulkInput(Message):
     """One shard of bulk work on a campaign's members: ``day`` and ``slot`` as the work needs them.
 
     A shard is the range ``[first, last)`` of the enrolments' shard numbers. ``number`` is that of a notice
-    or an amnesty.
+    or an amnesty. A settlement that is not ``told_apart`` tells each member as it pays them: processes that
+    began it so end it so.
     """
 
     campaign_id: str
@@ -163,6 +164,7 @@ class BulkInput(Message):
     slot: int = 0
     nudge_after: int = 0
     cancelled: bool = False
+    told_apart: bool = False
     number: int = 0
     notice: Notice | None = None
     amnesty: Amnesty | None = None

@@ -214,6 +214,14 @@ def among(dialect: str, ids: Sequence[str]) -> str:
     return ",".join(ids) if dialect == "postgresql" else json.dumps(ids)
 
 
+def gathered(conn: Connection, ids: Select[str]) -> str:
+    """Return the value for ``one_of`` of what ``ids`` selects, in its order, which the database makes."""
+    found = ids.subquery("found")
+    if conn.dialect.name == "postgresql":
+        return str(conn.execute(select(func.coalesce(func.string_agg(found.c[0], ","), ""))).scalar_one())
+    return str(conn.execute(select(func.json_group_array(found.c[0]))).scalar_one())
+
+
 class RisingIds:
     """Ids for the rows of one statement: a fresh UUIDv7 whose 32 random bits at the end give way to a number.
 

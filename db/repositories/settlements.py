@@ -10,13 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from contracts.campaigns import BulkInput, BulkResult
 from db.bulk import BulkInsert
-from db.repositories import invitation_activation
+from db.repositories import invitation_activation, settlement_letters, settlement_payments
 from db.repositories.campaign_bulk import Cursor, Page, page_end, page_rows
 from db.repositories.check_in_records import rules_of
-from db.repositories.settlement_payments import pay_and_tell
+from db.repositories.settlement_pages import page_values
 from db.tables.campaigns import campaigns, enrolments, settlements
 from db.tables.people import people
-from db.tables.vetting import timeline_entries
 from domain.campaigns.members import Place
 from domain.campaigns.plan import Board, CampaignPlan
 from domain.campaigns.rewards import Record, is_complete, member_points, prize_each, prizes_paid
@@ -88,9 +87,12 @@ def pay_page(
         return Page(None, 0)
     settlement = _Settlement(conn, row, given, prizes)
     members = page_rows(conn, given, after, end)
-    _KEPT.run(conn, [settlement.row_of(member) for member in members])
-    told = {"title": row.title, "length_days": settlement.length_days, "note_id": settlement.note_id}
-    pay_and_tell(conn, given, [member.person_id for member in members], told, now)
+    if members:
+        _KEPT.run(conn, [settlement.row_of(member) for member in members])
+        page = page_values(conn, given, after, end)
+        settlement_payments.pay(conn, given, page)
+        if not given.told_apart:
+            settlement_letters.queue(conn, given, page, now)
     return Page(end, len(members))
 
 
@@ -126,14 +128,6 @@ class _Earned(NamedTuple):
     points: tuple[int, ...]
 
 
-def _why(conn: Connection, given: BulkInput) -> str | None:
-    """Return the id of the note in which whoever cancelled the campaign says why."""
-    cancelled = select(timeline_entries.c.note_id).where(
-        timeline_entries.c.process_id == given.process_id, timeline_entries.c.code == "campaign_cancelled"
-    )
-    return conn.execute(cancelled).scalar_one_or_none()
-
-
 class _Settlement:
     """What is the same for all members of one campaign."""
 
@@ -144,13 +138,7 @@ class _Settlement:
         self._plan = rules.plan
         self._prizes = prizes.paid
         self._required = [day for day in range(1, row.closed_through + 1) if day not in rules.rest]
-        self.note_id = _why(conn, given) if given.cancelled else None
         self._known = prizes.known.setdefault((row.revision, tuple(self._required), given.cancelled), {})
-
-    @property
-    def length_days(self) -> int:
-        """How long the campaign was planned to be."""
-        return self._plan.length_days
 
     def row_of(self, member: Row[Any]) -> tuple[Any, ...]:
         """Return what is kept of what ``member``, a row of ``page_rows``, earned."""

@@ -13,6 +13,9 @@ _OF_LEADER = {
 }
 """What the leader reads, who need not take part, where members read the other."""
 
+RESULTS = frozenset({MailTemplate.CAMPAIGN_RESULT, MailTemplate.CAMPAIGN_ENDED_EARLY})
+"""What a settlement says to each member: it tells what that member has earned."""
+
 
 def tell(
     state: CampaignState,
