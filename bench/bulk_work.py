@@ -1,8 +1,8 @@
 """The bulk work of a campaign in a process of its own, so that its memory can be told.
 
-``python -m bench.bulk_work WHAT FILE`` does ``close_day`` or ``settle`` for each of the orders in FILE, one
-after the other, the shards of each at once, and prints of the last one the seconds, the memory before and at
-most (MiB), and the sums of the results, as JSON.
+``python -m bench.bulk_work WHAT FILE`` does ``close_day``, ``settle`` or ``tell`` for each of the orders in
+FILE, one after the other, the shards of each at once, and prints of the last one the seconds, the memory
+before and at most (MiB), and the sums of the results, as JSON.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ from contracts.base import campaign_process_id
 from contracts.campaigns import BulkInput, BulkResult
 from db.database import Database
 from domain.campaigns.members import SHARDS
+from domain.campaigns.state import Notice
+from domain.mail import MailTemplate
 from worker import SWITCH_INTERVAL_SECONDS
 
 LONGEST_SECONDS = 900
@@ -55,6 +57,8 @@ def shards_of(crowd: Crowd, shards: int, first: int = 0, last: int = SHARDS) -> 
             last=end,
             day=OVER,
             nudge_after=NUDGE_AFTER,
+            told_apart=True,
+            notice=Notice(template=MailTemplate.CAMPAIGN_RESULT),
         )
         for begin, end in pairwise(edges)
     ]
@@ -95,7 +99,7 @@ async def _carried_out(what: str, url: str, shards: Sequence[BulkInput]) -> dict
     async with Database.connect(url) as db:
         await db.ping()
         activities = CampaignActivities(db)
-        do = {"close_day": activities.close_day, "settle": activities.settle}[what]
+        do = {"close_day": activities.close_day, "settle": activities.settle, "tell": activities.tell}[what]
         # Its memory's highest point from here on.
         Path("/proc/self/clear_refs").write_text("5")
         before, started = resident_mib(os.getpid()), time.perf_counter()

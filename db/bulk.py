@@ -1,13 +1,14 @@
 """Inserting thousands of rows at once, skipping those whose key is taken.
 
 SQLAlchemy describes every row of such a statement anew, which takes several times as long as the database
-takes to write it. Here a statement is described once: SQLite's driver takes the rows as they are, and
-PostgreSQL takes one array for each column, where a row each would be a message each.
+takes to write it. Here a statement is described once: SQLite takes some hundred rows in one step, and
+PostgreSQL one array for each column, where a row each would be a message each.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import JSON, Column, Connection, String, Table
@@ -15,9 +16,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from db.statements import chunked
+
 Values = Sequence[Any]
 """One row, in the order of the columns named."""
 
+SQLITE_ROWS: Final = 500
+"""Rows of one step: with up to 65 columns fewer values than the 32,766 that SQLite takes."""
 _COUNTED: Final = {"preserve_rowcount": True}
 _POSTGRESQL: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -34,16 +39,22 @@ class BulkInsert:
         """Insert ``rows`` in the caller's transaction; return how many went in. Other conflicts raise."""
         if not rows:
             return 0
-        prepare = _for_postgresql if conn.dialect.name == "postgresql" else _for_sqlite
-        statement, converters = prepare(self, conn.dialect)
+        converters = _converters(self, conn.dialect)
         given = [
             column if convert is None else _converted(column, convert)
             for column, convert in zip(zip(*rows, strict=True), converters, strict=True)
         ]
         if conn.dialect.name != "postgresql":
-            return int(conn.exec_driver_sql(statement, list(zip(*given, strict=True)), _COUNTED).rowcount)
+            return sum(
+                int(conn.exec_driver_sql(self._of_sqlite(len(some)), tuple(chain(*some)), _COUNTED).rowcount)
+                for some in chunked(zip(*given, strict=True), SQLITE_ROWS)
+            )
         arrays = tuple(list(column) for column in given)
-        return int(conn.exec_driver_sql(statement, arrays, _COUNTED).rowcount)
+        return int(conn.exec_driver_sql(_for_postgresql(self), arrays, _COUNTED).rowcount)
+
+    def _of_sqlite(self, rows: int) -> str:
+        row = f"({', '.join('?' * len(self._columns))})"
+        return self._text(f"VALUES {', '.join([row] * rows)}")
 
     def _text(self, values: str) -> str:
         names = ", ".join(f'"{column.name}"' for column in self._columns)
@@ -64,13 +75,14 @@ Converters = Sequence[Callable[[Any], Any] | None]
 
 
 @lru_cache(maxsize=64)
-def _for_sqlite(insert: BulkInsert, dialect: Dialect) -> tuple[str, Converters]:
-    converters = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in insert._columns]
-    return insert._text(f"VALUES ({', '.join('?' * len(converters))})"), converters
+def _converters(insert: BulkInsert, dialect: Dialect) -> Converters:
+    if dialect.name == "postgresql":
+        return [json.dumps if _kind(column) == "jsonb" else None for column in insert._columns]
+    return [column.type.dialect_impl(dialect).bind_processor(dialect) for column in insert._columns]
 
 
 @lru_cache(maxsize=64)
-def _for_postgresql(insert: BulkInsert, _dialect: Dialect) -> tuple[str, Converters]:
+def _for_postgresql(insert: BulkInsert) -> str:
     kinds = [_kind(column) for column in insert._columns]
     names = [f"c{number}" for number in range(len(kinds))]
     # A list of JSON goes over as text: in an array of its own type its quotes would be quoted once more.
@@ -78,8 +90,7 @@ def _for_postgresql(insert: BulkInsert, _dialect: Dialect) -> tuple[str, Convert
     shown = ", ".join(
         f"{name}::jsonb" if kind == "jsonb" else name for name, kind in zip(names, kinds, strict=True)
     )
-    converters = [json.dumps if kind == "jsonb" else None for kind in kinds]
-    return insert._text(f"SELECT {shown} FROM unnest({arrays}) AS given ({', '.join(names)})"), converters
+    return insert._text(f"SELECT {shown} FROM unnest({arrays}) AS given ({', '.join(names)})")
 
 
 def _kind(column: Column[Any]) -> str:

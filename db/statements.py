@@ -29,6 +29,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import Join
 from sqlalchemy.types import TypeEngine
 
 from domain.ids import new_id
@@ -220,6 +223,24 @@ def gathered(conn: Connection, ids: Select[str]) -> str:
     if conn.dialect.name == "postgresql":
         return str(conn.execute(select(func.coalesce(func.string_agg(found.c[0], ","), ""))).scalar_one())
     return str(conn.execute(select(func.json_group_array(found.c[0]))).scalar_one())
+
+
+class Lookups(Join):
+    """A join in which SQLite looks the right side's rows up for each of the left; it asks for no such order.
+
+    Left to itself it may go through all rows of a list for each row of a table.
+    """
+
+    inherit_cache = True
+
+
+@compiles(Lookups, "sqlite")
+def _in_this_order(join: Lookups, compiler: SQLCompiler, **how: Any) -> str:
+    # What it says already is that they belong together, be it by no condition.
+    how["from_linter"] = None
+    parts: tuple[Any, ...] = (join.left, join.right, join.onclause)
+    left, right, on = (compiler.process(part, **how) for part in parts)
+    return f"{left} CROSS JOIN {right} ON {on}"
 
 
 class RisingIds:

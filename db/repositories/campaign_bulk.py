@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Row,
     String,
     Update,
     bindparam,
@@ -31,7 +30,7 @@ from contracts.mail import MailRequest
 from db.repositories import invitation_activation, mail
 from db.repositories.check_in_records import rules_of
 from db.repositories.mail import RowMail
-from db.statements import undone_by_its_caller
+from db.statements import AsOne, undone_by_its_caller
 from db.tables.campaigns import campaigns, check_ins, enrolments
 from db.tables.people import people
 from domain.campaigns.members import SHARDS, Place
@@ -304,16 +303,17 @@ def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: in
 _DONE = ("first_day", "days_done", "best_streak", "missed", "friends_activated")
 
 
-def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> Sequence[Row[Any]]:
+def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> Sequence[Any]:
     """Return those of one page who take part, in its order: person, the person's status, what was done."""
+    return sorted(_members(_is_whole(given)).all(conn, _bound(given, after, end)))
+
+
+@lru_cache(maxsize=2)
+def _members(whole: bool) -> AsOne:
+    columns = (enrolments.c[name] for name in ("person_id", *_DONE))
     rows = (
-        select(
-            enrolments.c.person_id,
-            people.c.status.label("person_status"),
-            *(enrolments.c[name] for name in _DONE),
-        )
+        select(*columns, people.c.status.label("person_status"))
         .join(people, people.c.id == enrolments.c.person_id)
-        .where(*in_page(given, after, end), enrolments.c.status == Place.ACTIVE.value)
-        .order_by(enrolments.c.person_id)
+        .where(*_page(whole=whole), enrolments.c.status == Place.ACTIVE.value)
     )
-    return conn.execute(rows).all()
+    return AsOne(dict.fromkeys(("sqlite", "postgresql"), rows))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     FromClause,
+    Integer,
     String,
     and_,
     bindparam,
@@ -25,9 +26,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
 
 from db.repositories import point_days
-from db.statements import RisingIds, counted, insert_from, list_of, listed
+from db.statements import Lookups, RisingIds, counted, insert_from, list_of, listed
 from db.tables.points import point_accounts, point_postings, point_transfers
 from domain.points import (
     AccountKind,
@@ -57,35 +59,51 @@ def pay(
     check_payments(payments)
     if not payments:
         return 0
-    values = list_of("given", [(one.person_id, one.reason.value, one.amount) for one in payments])
+    rows = sorted((one.person_id, one.reason.value, one.amount) for one in payments)
+    values = list_of("given", [(number, *row) for number, row in enumerate(rows)])
     return _paying(conn.dialect.name).run(conn, campaign_id, values, key_prefix=key_prefix, at=at)
 
 
 @lru_cache(maxsize=2)
 def _paying(dialect: str) -> "Paying":
-    given = listed(dialect, "given", person_id=String(), reason=String(), amount=BigInteger())
-    return Paying(dialect, given)
+    columns: dict[str, TypeEngine[Any]] = {
+        "number": Integer(),
+        "person_id": String(),
+        "reason": String(),
+        "amount": BigInteger(),
+    }
+    given = listed(dialect, "given", **columns)
+    return Paying(dialect, given, _of_each(given))
+
+
+def _of_each(given: FromClause) -> FromClause:
+    """Return what each member is paid, however many reasons there are."""
+    person = given.c.person_id
+    each = select(person, func.count().label("count"), func.sum(given.c.amount).label("amount"))
+    return each.group_by(person).subquery("each")
 
 
 class Paying:
     """The statements that pay what ``given`` selects, for one kind of database; make them once.
 
-    ``given`` has one row for each member and reason: ``person_id``, ``reason`` (a ``PaymentReason``) and
-    ``amount`` (points, at least 1).
+    ``given`` has one row for each member and reason: ``person_id``, ``reason`` (a ``PaymentReason``),
+    ``amount`` (points, at least 1) and ``number``, by which its rows are told apart, and which is the same
+    each time they are selected (0 to 2³² - 1). On SQLite they come in the order of their people. ``each`` has
+    one row for each member: ``person_id``, and ``count`` and ``amount`` (points) of all that is in ``given``.
     """
 
-    def __init__(self, dialect: str, given: FromClause) -> None:
+    def __init__(self, dialect: str, given: FromClause, each: FromClause) -> None:
         # The SQL of ``domain.points.payment_key``.
         key = bindparam("key_prefix", type_=String()) + ":" + given.c.person_id + ":" + given.c.reason
-        order = (given.c.person_id, given.c.reason)
-        number = RisingIds.of(dialect, func.row_number().over(order_by=order))
+        number = RisingIds.of(dialect, given.c.number)
         self._name = _transfers(dialect, given, key, number)
-        self._all = _Booking(dialect, given, number)
+        self._all = _Booking(dialect, given, number, each)
         # To be found by its key: PostgreSQL, which does not know yet how many there are, would rather go
         # through all of these ids for each payment.
         unindexed = _T.id + literal("", String())
         written = and_(_T.key == key, unindexed.between(bindparam("first"), bindparam("last")))
-        self._new = _Booking(dialect, given.join(point_transfers, written), _T.id, given)
+        new = select(given, _T.id).join(point_transfers, written).subquery("new")
+        self._new = _Booking(dialect, new, new.c.id, _of_each(new))
         self._other = _says_something_else(given, key)
 
     def run(
@@ -133,15 +151,11 @@ class _Booking:
     looked up.
     """
 
-    def __init__(
-        self, dialect: str, rows: FromClause, transfer_id: Any, given: FromClause | None = None
-    ) -> None:
-        given = rows if given is None else given
-        # The SQL of ``domain.points.available_of``.
-        account = literal(f"{AccountKind.AVAILABLE.value}:", String()) + given.c.person_id
-        self._sums = select(func.count(), func.coalesce(func.sum(given.c.amount), 0)).select_from(rows)
-        self._credit = _credit(dialect, given, rows, account)
-        booked = select(transfer_id.label("id"), account.label("account"), given.c.amount).select_from(rows)
+    def __init__(self, dialect: str, rows: FromClause, transfer_id: Any, each: FromClause) -> None:
+        sums = (func.coalesce(func.sum(each.c[name]), 0) for name in ("count", "amount"))
+        self._sums = select(*sums)
+        self._credit = _credit(dialect, each)
+        booked = select(transfer_id.label("id"), _account(rows).label("account"), rows.c.amount)
         self._post = _postings(booked.subquery("booked"))
 
     def sums(self, conn: Connection, bound: Mapping[str, Any]) -> tuple[int, int]:
@@ -171,21 +185,24 @@ def _transfers(dialect: str, given: FromClause, key: Any, number: Any) -> Any:
         "happened_at": bindparam("at", type_=_T.happened_at.type),
         "recorded_at": bindparam("now", type_=_T.recorded_at.type),
     }
-    # In one order, so that two that pay the same people wait for each other and never lock up.
-    rows = select(*values.values()).where(true()).order_by(given.c.person_id, given.c.reason)
+    rows = select(*values.values()).where(true())
+    if dialect == "postgresql":
+        # In one order, so that two that pay the same people wait for each other and never lock up.
+        rows = rows.order_by(given.c.person_id, given.c.reason)
     return insert_from(dialect, point_transfers, list(values), rows, conflict=["key"])
 
 
-def _credit(dialect: str, given: FromClause, rows: FromClause, account: Any) -> Any:
-    """Return the statement that adds to each member's balance once, however many reasons there are."""
-    person = given.c.person_id
-    credits = (
-        select(account, literal(AccountKind.AVAILABLE.value, String()), person, func.sum(given.c.amount))
-        .select_from(rows)
-        .where(true())
-        .group_by(person)
-        .order_by(person)
-    )
+def _account(rows: FromClause) -> Any:
+    # The SQL of ``domain.points.available_of``.
+    return literal(f"{AccountKind.AVAILABLE.value}:", String()) + rows.c.person_id
+
+
+def _credit(dialect: str, each: FromClause) -> Any:
+    """Return the statement that adds to each member's balance once."""
+    kind = literal(AccountKind.AVAILABLE.value, String())
+    credits = select(_account(each), kind, each.c.person_id, each.c.amount).where(true())
+    if dialect == "postgresql":
+        credits = credits.order_by(each.c.person_id)
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     credit = insert(point_accounts).from_select(["id", "kind", "owner", "balance"], credits)
     more = _BALANCE + credit.excluded.balance
@@ -199,7 +216,7 @@ def _postings(booked: FromClause) -> Any:
         booked.c.id,
         case((side.c.sign == 1, booked.c.account), else_=_RESERVE),
         booked.c.amount * side.c.sign,
-    ).select_from(booked.join(side, true()))
+    ).select_from(Lookups(booked, side, true()))
     return point_postings.insert().from_select(["transfer_id", "account_id", "amount"], rows)
 
 

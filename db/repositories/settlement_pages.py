@@ -2,28 +2,36 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, bindparam, select
+from sqlalchemy import Connection, FromClause, String, bindparam, func, select
 
 from contracts.campaigns import BulkInput
 from db.repositories.campaign_bulk import Cursor, in_page
-from db.statements import gathered, one_of
+from db.statements import Lookups, gathered, one_of
 from db.tables.campaigns import enrolments, settlements
 from domain.campaigns.members import Place
 
 
 def kept(dialect: str) -> FromClause:
-    """Return the settlements of a page, as something to select from that is given ``page_values``."""
-    return (
-        select(settlements)
-        .where(
-            settlements.c.campaign_id == bindparam("campaign_id"),
-            one_of(dialect, settlements.c.person_id, "page"),
-            # So that no plan goes through the whole campaign, however few its rows are believed to be.
-            settlements.c.person_id > bindparam("after"),
-            settlements.c.person_id <= bindparam("end"),
+    """Return the settlements of a page, as something to select from that is given ``page_values``.
+
+    With each comes a ``number``, which tells it from the others of the page.
+    """
+    person_id = settlements.c.person_id
+    if dialect == "postgresql":
+        found = select(settlements, func.row_number().over(order_by=person_id).label("number")).where(
+            one_of(dialect, person_id, "page")
         )
-        .subquery("kept")
-    )
+    else:
+        # Their places in the page number them, and SQLite need not sort them to count them.
+        member = func.json_each(bindparam("page", type_=String())).table_valued("key", "value", name="member")
+        each = Lookups(member, settlements, person_id == member.c.value)
+        found = select(settlements, member.c.key.label("number")).select_from(each)
+    return found.where(
+        settlements.c.campaign_id == bindparam("campaign_id"),
+        # So that no plan goes through the whole campaign, however few its rows are believed to be.
+        person_id > bindparam("after"),
+        person_id <= bindparam("end"),
+    ).subquery("kept")
 
 
 def page_values(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Paying the members whose settlement is kept: the database makes these rows of those."""
 
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, String, case, literal, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Integer, String, case, literal, select
 
 from contracts.campaigns import BulkInput
 from db.repositories.point_payments import Paying
 from db.repositories.settlement_pages import kept
+from db.statements import Lookups
 from domain.points import PaymentReason
 
 
@@ -19,17 +21,37 @@ def pay(conn: Connection, given: BulkInput, page: dict[str, Any]) -> None:
 
 @lru_cache(maxsize=2)
 def _paying(dialect: str) -> Paying:
-    return Paying(dialect, _payments(kept(dialect)))
+    settled = kept(dialect)
+    return Paying(dialect, _payments(settled), _of_each(settled))
 
 
 def _payments(settled: FromClause) -> FromClause:
     """Return a row for each reason for which a member is paid."""
-    reasons = [select(literal(kind.value, String()).label("reason")) for kind in PaymentReason]
+    reasons = [
+        select(literal(number, Integer()).label("number"), literal(kind.value, String()).label("reason"))
+        for number, kind in enumerate(PaymentReason)
+    ]
     kinds = reasons[0].union_all(*reasons[1:]).subquery("kinds")
-    points = {kind.value: settled.c[f"{kind.value}_points"] for kind in PaymentReason}
-    amount = case(points, value=kinds.c.reason)
+    amount = case({kind.value: points for kind, points in _points(settled)}, value=kinds.c.reason)
+    number = settled.c.number * len(reasons) + kinds.c.number
     return (
-        select(settled.c.person_id, kinds.c.reason, amount.label("amount"))
-        .select_from(settled.join(kinds, amount > 0))
+        select(number.label("number"), settled.c.person_id, kinds.c.reason, amount.label("amount"))
+        .select_from(Lookups(settled, kinds, amount > 0))
         .subquery("payments")
     )
+
+
+def _of_each(settled: FromClause) -> FromClause:
+    """Return how many payments each member gets, and their points together."""
+    amounts = [points for _, points in _points(settled)]
+    count = reduce(add, (case((points > 0, 1), else_=0) for points in amounts))
+    amount = reduce(add, amounts)
+    return (
+        select(settled.c.person_id, count.label("count"), amount.label("amount"))
+        .where(amount > 0)
+        .subquery("each")
+    )
+
+
+def _points(settled: FromClause) -> list[tuple[PaymentReason, ColumnElement[int]]]:
+    return [(kind, settled.c[f"{kind.value}_points"]) for kind in PaymentReason]

@@ -1,6 +1,8 @@
 """Settlement: what each member earned, paid once, with the reasons kept beside it."""
 
 import secrets
+import time
+from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from operator import add
@@ -88,7 +90,7 @@ def pay_page(
     settlement = _Settlement(conn, row, given, prizes)
     members = page_rows(conn, given, after, end)
     if members:
-        _KEPT.run(conn, [settlement.row_of(member) for member in members])
+        _KEPT.run(conn, settlement.rows_of(members))
         page = page_values(conn, given, after, end)
         settlement_payments.pay(conn, given, page)
         if not given.told_apart:
@@ -128,6 +130,16 @@ class _Earned(NamedTuple):
     points: tuple[int, ...]
 
 
+def _codes(count: int) -> list[str]:
+    """Return codes of 24 digits for certificates, of which 64 bits are left to chance.
+
+    The second before them keeps codes of one time together: wholly random ones would have a page of members
+    write nearly every page of the index.
+    """
+    second, chance = f"{int(time.time()):08x}", secrets.token_hex(8 * count)
+    return [second + chance[at : at + 16] for at in range(0, 16 * count, 16)]
+
+
 class _Settlement:
     """What is the same for all members of one campaign."""
 
@@ -140,18 +152,21 @@ class _Settlement:
         self._required = [day for day in range(1, row.closed_through + 1) if day not in rules.rest]
         self._known = prizes.known.setdefault((row.revision, tuple(self._required), given.cancelled), {})
 
-    def row_of(self, member: Row[Any]) -> tuple[Any, ...]:
-        """Return what is kept of what ``member``, a row of ``page_rows``, earned."""
-        values: Any = tuple(member)
-        person_id, status, *counted = values
+    def rows_of(self, members: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return what is kept of what ``members``, rows of ``page_rows``, earned."""
+        codes = _codes(len(members))
+        return [self._row_of(member, code) for member, code in zip(members, codes, strict=True)]
+
+    def _row_of(self, member: tuple[Any, ...], code: str) -> tuple[Any, ...]:
+        person_id, *counted, status = member
         # As on the boards: who leads it, or may not be shown, is in no place.
         done = (*counted, is_paid_for_friends(person_id, status, self._leader_id))
         known = self._known.get(done)
         if known is None:
             known = self._known[done] = self._earned(_Done._make(done))
         completed, days_done, earned = known
-        code = secrets.token_hex(8) if completed else None
-        return (self._given.campaign_id, person_id, days_done, completed, *earned, code, self._given.at)
+        proof = code if completed else None
+        return (self._given.campaign_id, person_id, days_done, completed, *earned, proof, self._given.at)
 
     def _earned(self, done: _Done) -> _Earned:
         """Return whether this record completes the campaign, and the points that it earns."""

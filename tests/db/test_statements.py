@@ -6,11 +6,33 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Connection, Integer, String, column, literal, select, table, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    String,
+    column,
+    literal,
+    select,
+    table,
+    text,
+    true,
+    update,
+)
 
 from db.database import Database
 from db.errors import Conflict
-from db.statements import AsOne, OnGiven, RisingIds, list_of, listed, undone_by_its_caller
+from db.statements import (
+    AsOne,
+    Lookups,
+    OnGiven,
+    RisingIds,
+    gathered,
+    list_of,
+    listed,
+    one_of,
+    undone_by_its_caller,
+)
 from db.tables.people import people
 from db.types import UtcDateTime, text_of
 from domain.ids import new_id
@@ -85,6 +107,33 @@ async def test_one_row_that_fails_takes_all_that_its_function_wrote_along(sqlite
         await sqlite.write(write)
     kept = await sqlite.read(lambda conn: conn.execute(select(people.c.email_normalised)).scalars().all())
     assert sorted(kept) == [f"person{n}@kameng.org" for n in range(3)]
+
+
+async def test_ids_that_the_database_gathers_find_their_rows(db: Database):
+    def write(conn: Connection) -> list[str]:
+        return [create_person(conn, f"person{n}").id for n in range(5)]
+
+    def read(conn: Connection) -> list[list[str]]:
+        some = select(people.c.id).where(people.c.id.in_(wanted)).order_by(people.c.id)
+        nobody = select(people.c.id).where(people.c.id == "nobody")
+        found = select(people.c.id).where(one_of(conn.dialect.name, people.c.id, "ids")).order_by(people.c.id)
+        return [list(conn.scalars(found, {"ids": gathered(conn, ids)})) for ids in (some, nobody)]
+
+    wanted = sorted(await db.write(write))[1:4]
+    assert await db.read(read) == [wanted, []]
+
+
+async def test_lookups_go_from_the_left_to_the_right(sqlite: Database):
+    """Left to itself, SQLite 3.40 would go through all people once for each of the two."""
+    two = select(literal(1).label("sign")).union_all(select(literal(-1))).subquery("two")
+
+    def plan(conn: Connection) -> list[str]:
+        asked = select(people.c.id, two).select_from(Lookups(people, two, true()))
+        written_out = asked.compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True})
+        steps = conn.execute(text(f"EXPLAIN QUERY PLAN {written_out}"))
+        return [row.detail.split()[1] for row in steps if row.detail.startswith(("SCAN people", "SCAN two"))]
+
+    assert await sqlite.read(plan) == ["people", "two"]
 
 
 def test_ids_of_many_rows_rise_with_all_others_however_soon_they_are_made():
