@@ -1,14 +1,13 @@
 """What is decided about a campaign in the middle of a day's close, on the real server and both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, func, select
-from temporalio import activity
+from sqlalchemy import func, select
 from temporalio.client import Client
 
 from db.database import Database
@@ -18,11 +17,10 @@ from domain.campaigns.calendar import day_opens
 from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.terms import Refusal, Status
 from tests.support.campaign_case import DAY, CampaignCase
+from tests.support.held_bulk import HeldDatabase, Hold
 from tests.support.vetting import refused
 from tests.workflows.campaign_paths import available, left_in_reserve
 from worker import campaign_worker
-
-T = TypeVar("T")
 
 MEMBERS, EAGER = 6, 3
 SECONDS = 60
@@ -38,37 +36,18 @@ SHORT: dict[str, Any] = {
 ONE_SHARD = CampaignPolicy(shards_at_most=1, reminder_hours=(21,))
 
 
-class HeldDatabase(Database):
-    """The worker's database: the close of a day stops after some of its commits until ``going``."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(Database.connect(url)._runner)
-        self.going = asyncio.Event()
-        self.held = asyncio.Event()
-        self.commits = 0
-
-    async def write(self, fn: Callable[[Connection], T]) -> T:
-        value = await super().write(fn)
-        if activity.info().activity_type == "campaigns.close_day":
-            self.commits += 1
-            if self.commits >= BEFORE:
-                self.held.set()
-                await self.going.wait()
-        return value
-
-
 @dataclass
 class Close:
     """The close of day 1 of a campaign, held after some of its members."""
 
     case: CampaignCase
-    slow: HeldDatabase
+    hold: Hold
     skipping: asyncio.Task[Any]
 
     async def go_on(self) -> None:
         """Let it come to its end, and prove that it had not come further meanwhile."""
         assert await closed(self.case) == BEFORE
-        self.slow.going.set()
+        self.hold.going.set()
         await self.skipping
         assert await closed(self.case) == MEMBERS
 
@@ -76,9 +55,10 @@ class Close:
 @asynccontextmanager
 async def held_close(client: Client, url: str, queue: str) -> AsyncIterator[Close]:
     """Yield a campaign in the middle of closing its first day, on which half of the members checked in."""
+    hold = Hold(BEFORE)
     async with (
         Database.connect(url) as db,
-        HeldDatabase(url) as slow,
+        HeldDatabase(url, {"campaigns.close_day": hold}) as slow,
         campaign_worker(client, slow, queue, page=1),
     ):
         case = await CampaignCase.begin(db, client, queue, members=MEMBERS, policy=ONE_SHARD, **SHORT)
@@ -89,8 +69,8 @@ async def held_close(client: Client, url: str, queue: str) -> AsyncIterator[Clos
         for person_id in case.members[:EAGER]:
             await case.check_in(person_id, 1)
         skipping = asyncio.create_task(case.skip_to(day_opens(case.plan, 2) + MINUTE))
-        await asyncio.wait_for(slow.held.wait(), SECONDS)
-        yield Close(case, slow, skipping)
+        await asyncio.wait_for(hold.held.wait(), SECONDS)
+        yield Close(case, hold, skipping)
 
 
 async def closed(case: CampaignCase) -> int:
