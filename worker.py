@@ -105,7 +105,8 @@ def campaign_worker(
 ) -> Worker:
     """Return the worker of campaigns: their workflow and all activities that it orders.
 
-    Bulk work commits ``page`` members at a time; letters and repairs ``small_page``, payments ``pay_page``.
+    Bulk work commits ``page`` members at a time; letters and repairs ``small_page``, payments and the
+    letters that tell of them ``pay_page``.
     """
     campaigns = CampaignActivities(db, page, small_page, pay_page)
     return Worker(

@@ -25,10 +25,18 @@ UNTIL_DONE = RetryPolicy(
 )
 BULK = timedelta(hours=2)
 BULK_HEARTBEAT = timedelta(seconds=10)
-# A letter that could not even be queued by then is given up visibly: the day goes on without it.
+# A letter that could not even be queued by then is given up visibly: the campaign goes on without it.
 MAIL_GIVES_UP = timedelta(hours=2)
 
 _Bulk = Callable[[CampaignActivities, BulkInput], Awaitable[BulkResult]]
+
+
+def _told_apart() -> bool:
+    """Tell whether this process tells members of a settlement once all are paid.
+
+    Those from before tell each with the payment.
+    """
+    return workflow.patched("results-are-told-apart")
 
 
 class Transact(Protocol):
@@ -107,9 +115,11 @@ class CampaignOrders:
         self, order: Order, activity: _Bulk, shards: list[BulkInput], failure: str, **detail: Any
     ) -> None:
         """Queue a letter to members; one that cannot be queued is given up visibly, and the day goes on."""
+        # After the end nothing waits for it any more, and what members earned is said in no other letter.
+        gives_up = None if self._read().closed else MAIL_GIVES_UP
         failed = False
         try:
-            await self._bulk(activity, shards, gives_up=MAIL_GIVES_UP)
+            await self._bulk(activity, shards, gives_up=gives_up)
         except ActivityError:
             workflow.logger.exception("mail given up")
             failed = True
@@ -134,7 +144,9 @@ class CampaignOrders:
         await self._finish(order, lambda s, now: amnesties.repaired(s, order.number, members, now))
 
     async def _settle(self, order: Order) -> None:
-        results = await self._bulk(CampaignActivities.settle, self._shards(order))
+        told_apart = _told_apart()
+        shards = [shard.model_copy(update={"told_apart": told_apart}) for shard in self._shards(order)]
+        results = await self._bulk(CampaignActivities.settle, shards)
         state = self._read()
         await workflow.execute_activity_method(
             CampaignActivities.report,
@@ -146,7 +158,7 @@ class CampaignOrders:
         paid, members = sum(r.points for r in results), sum(r.members for r in results)
 
         def settled(state: CampaignState, now: Any) -> Effects:
-            return run.settled(state, paid, members, now)
+            return run.settled(state, paid, members, now, told_apart=told_apart)
 
         await self._finish(order, settled)
 

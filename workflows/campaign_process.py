@@ -140,7 +140,10 @@ class CampaignProcess(Process[CampaignState, Effects, CampaignView]):
         return Written(result.refusal, detail, result.ahead)
 
     async def carry_on(self, given: CampaignInput) -> CampaignResult:
-        """Carry the campaign on until it has ended: orders first, then whichever comes next."""
+        """Carry the campaign on until it has ended: orders first, then whichever comes next.
+
+        Letters may be left to be written after its end: those are orders, too.
+        """
         if not await self._handed_in():
             return CampaignResult(campaign_id=given.campaign_id, status=self.state.status)
         while not self.abandoned and (self.state.orders or not self.state.closed):

@@ -30,3 +30,10 @@ def tell(
     notice = Notice(template=template, data=data, waiting=waiting, joined_by=joined_by)
     state.orders = (*state.orders, Order(kind=OrderKind.TELL, number=state.entries, notice=notice))
     effects.mail(_OF_LEADER[template], Audience.LEADER, **data)
+
+
+def tell_result(state: CampaignState) -> None:
+    """Write to each member what the settlement noted last has come to for them."""
+    template = MailTemplate.CAMPAIGN_ENDED_EARLY if state.cancelled else MailTemplate.CAMPAIGN_RESULT
+    order = Order(kind=OrderKind.TELL, number=state.entries, notice=Notice(template=template))
+    state.orders = (*state.orders, order)

@@ -5,7 +5,7 @@ from typing import Any
 
 from domain.campaigns.amnesties import resting_days
 from domain.campaigns.calendar import Shift, days_lost, reminder_at
-from domain.campaigns.notices import tell
+from domain.campaigns.notices import tell, tell_result
 from domain.campaigns.plan import MAX_DAYS, InvitationMode
 from domain.campaigns.review import end
 from domain.campaigns.rewards import liability
@@ -118,14 +118,23 @@ def day_closed(state: CampaignState, day: int, checked_in: int, missed: int, now
     return effects
 
 
-def settled(state: CampaignState, paid: int, members: int, now: datetime) -> Effects:
-    """Take the result of the settlement: everybody is paid, what is left goes back to the pool."""
+def settled(
+    state: CampaignState, paid: int, members: int, now: datetime, *, told_apart: bool = True
+) -> Effects:
+    """Take the result of the settlement: everybody is paid, what is left goes back to the pool.
+
+    Only now members are told; not so where ``told_apart`` is False, in processes from before: there each
+    was told with the payment.
+    """
     state.require(Status.SETTLING)
     effects = Effects(release=True)
     end(state, Status.CANCELLED if state.cancelled else Status.SETTLED, now)
     code = "campaign_cancelled_settled" if state.cancelled else "campaign_settled"
     state.note(effects, now, code, paid=paid, members=members, reserved=state.reserved)
     effects.mail(MailTemplate.CAMPAIGN_SETTLED, Audience.LEADER, paid=paid, members=members)
+    if told_apart:
+        # After the end, which drops every order: who reads of it finds the campaign settled.
+        tell_result(state)
     return effects
 
 
@@ -203,8 +212,9 @@ def cancel(
 ) -> Effects:
     """End the campaign before its time: what was earned is settled, nothing more can be.
 
-    Members of one that has begun are told with what they are paid, those of one that has not at once; who
-    is in line is told either way (not so in processes from before, where ``waiting_told`` is False).
+    Members of one that has begun are told what they are paid once all are, those of one that has not at
+    once; who is in line is told either way (not so in processes from before, where ``waiting_told`` is
+    False).
     """
     state.require(Status.DRAFT, Status.IN_REVIEW, *OPEN_STATUSES)
     effects = Effects()
@@ -229,7 +239,7 @@ def cancel(
     enrolling = state.status is Status.ENROLLING
     end(state, Status.CANCELLED, now)
     if told and enrolling:
-        # The only order that outlives the end of its campaign: nothing else is left to be done.
+        # Like the results of a settlement it outlives the end of its campaign: nothing else is left to do.
         state.orders = (_called_off(state, note_id),)
     return effects
 

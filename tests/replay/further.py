@@ -27,7 +27,7 @@ from tests.workflows.campaign_paths import PATHS
 from tests.workflows.test_campaign import begun
 from tests.workflows.test_vetting_long import EVENTS_BEFORE_SUGGESTION, runs_of
 from worker import campaign_worker
-from workflows import campaign_process
+from workflows import campaign_orders, campaign_process
 
 SUBMISSION_IS_OVER = timedelta(minutes=11)
 NO_VERSION = 99
@@ -135,6 +135,15 @@ async def campaign_told_with_the_first_close(client: Client, url: str, queue: st
             await case.enrol(case.members[2:], status="waiting", in_line=1)
             await case.to_day(1)
             await case.skip(3 * DAY)
+            await case.handle.result()
+            return await case.handle.fetch_history()
+
+
+async def campaign_told_with_the_payment(name: str, client: Client, url: str, queue: str) -> WorkflowHistory:
+    """A path on which members hear what they are paid as processes from before do it: while it is paid."""
+    with patch.object(campaign_orders, "_told_apart", return_value=False):
+        async with begun(client, url, queue, name) as case:
+            await PATHS[name].walk(case)
             await case.handle.result()
             return await case.handle.fetch_history()
 

@@ -88,6 +88,10 @@ ROOMS: dict[str, dict[str, Walk]] = {
         "went_on_as_new": further.campaign_went_on_as_new,
         "turned_away": further.campaign_turned_away,
         "told_with_the_first_close": further.campaign_told_with_the_first_close,
+        "told_with_the_payment": partial(further.campaign_told_with_the_payment, "settled"),
+        "cancelled_told_with_the_payment": partial(
+            further.campaign_told_with_the_payment, "cancelled_in_the_middle"
+        ),
     },
     "rehearsal": walks_of(rehearsal_paths.PATHS, walked_rehearsal),
     "mail": {"dispatch": further.mail_dispatch},

@@ -94,6 +94,21 @@ def test_runs_that_went_on_as_new_and_what_was_turned_away_are_among_them() -> N
         assert end["eventType"] == "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW"
 
 
+def bulk_of(name: str) -> list[str]:
+    """The bulk work of a campaign from its settlement on, in the order in which it was begun."""
+    scheduled = [event.get("activityTaskScheduledEventAttributes") for event in events_of("campaign", name)]
+    kinds = [one["activityType"]["name"] for one in scheduled if one]
+    return kinds[kinds.index("campaigns.settle") :]
+
+
+def test_members_told_after_the_settlement_and_with_their_payment_are_among_them() -> None:
+    """Campaigns whose settlement began before go on to tell each member with the payment."""
+    for name in ("settled", "cancelled_in_the_middle"):
+        assert bulk_of(name) == ["campaigns.settle", "campaigns.report", "campaigns.tell"]
+    for name in ("told_with_the_payment", "cancelled_told_with_the_payment"):
+        assert bulk_of(name) == ["campaigns.settle", "campaigns.report"]
+
+
 def payloads(value: Any) -> list[str]:
     """Every payload of a history, decoded."""
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from contracts.base import campaign_process_id
 from contracts.campaigns import BulkInput
-from db.repositories import campaign_bulk, point_checks, points, settlements
+from db.repositories import campaign_bulk, point_checks, points, settlement_letters, settlements
 from db.repositories.campaign_bulk import Cursor
 from domain.campaigns.members import SHARDS
 from domain.campaigns.terms import Status
@@ -45,6 +45,7 @@ def _given(campaign: Campaign, day: int = 0, cancelled: bool = False) -> BulkInp
         day=day,
         nudge_after=30,
         cancelled=cancelled,
+        told_apart=True,
     )
 
 
@@ -61,7 +62,7 @@ async def close(campaign: Campaign, day: int) -> None:
 
 
 async def settle(campaign: Campaign, *, cancelled: bool = False) -> None:
-    """Settle in pages, twice over, release the rest, and end."""
+    """Settle in pages, twice over, release the rest, end, and tell everybody, twice over too."""
     length = (await campaign.row())["length_days"]
     await campaign.go(length + 1, Status.SETTLING)
     given = _given(campaign, cancelled=cancelled)
@@ -77,6 +78,14 @@ async def settle(campaign: Campaign, *, cancelled: bool = False) -> None:
     key = f"{given.process_id}:release"
     await campaign.db.write(lambda conn: points.release(conn, campaign.id, key=key, at=given.at) and None)
     await campaign.go(length + 1, Status.CANCELLED if cancelled else Status.SETTLED)
+
+    def tell(conn: Connection) -> None:
+        after: Cursor | None = None
+        while (end := settlement_letters.tell_page(conn, given, after, PAGE, given.at).end) is not None:
+            after = end
+
+    for _ in range(2):
+        await campaign.db.write(tell)
 
 
 async def paid(campaign: Campaign, person_id: str) -> int:

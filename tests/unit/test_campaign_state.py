@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaigns import amnesties, process, review, run
+from domain.campaigns.notices import RESULTS
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.policy import CampaignPolicy
 from domain.campaigns.rewards import liability
@@ -228,7 +229,7 @@ class Walk:
             assert all(alarm.number == state.day for alarm in state.alarms)
         if state.closed:
             assert not state.alarms
-            # Who enrolled in a campaign that is called off is told so; nothing else outlives the end.
+            # Who enrolled is told that it is called off, or of the result; nothing else outlives the end.
             assert {order.kind for order in state.orders} <= {OrderKind.TELL}
 
 
@@ -362,6 +363,49 @@ def test_who_enrolled_is_told_that_it_is_called_off() -> None:
     assert order.notice is not None
     assert (order.notice.template, order.notice.waiting) == (MailTemplate.CAMPAIGN_CALLED_OFF, True)
     assert order.notice.members
+
+
+def settling(*, cancelled: bool) -> CampaignState:
+    state = running(5)
+    if cancelled:
+        run.cancel(state, "leader", "note", state.opens(5))
+    else:
+        ring_through(state, state.closes(5))
+    state.orders = ()
+    return state
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "status", "code", "template"),
+    [
+        (False, Status.SETTLED, "campaign_settled", MailTemplate.CAMPAIGN_RESULT),
+        (True, Status.CANCELLED, "campaign_cancelled_settled", MailTemplate.CAMPAIGN_ENDED_EARLY),
+    ],
+)
+def test_members_are_told_once_it_is_settled(
+    cancelled: bool, status: Status, code: str, template: MailTemplate
+) -> None:
+    """Their letters are an order of its own, after the line that says so; the leader reads at once."""
+    state = settling(cancelled=cancelled)
+    effects = run.settled(state, 5, 2, state.closes(5))
+    assert (state.status, state.closed, effects.release) == (status, True, True)
+    assert [(entry.code, entry.seq) for entry in effects.entries] == [(code, state.entries)]
+    assert [mail.template for mail in effects.mails] == [MailTemplate.CAMPAIGN_SETTLED]
+    [told] = state.orders
+    assert (told.kind, told.number) == (OrderKind.TELL, state.entries)
+    assert told.notice is not None
+    assert (told.notice.template, told.notice.members, told.notice.waiting) == (template, True, False)
+    assert template in RESULTS
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_process_from_before_has_told_members_with_their_payment(cancelled: bool) -> None:
+    before, after = settling(cancelled=cancelled), settling(cancelled=cancelled)
+    now = before.closes(5)
+    assert run.settled(before, 5, 2, now, told_apart=False) == run.settled(after, 5, 2, now)
+    assert not before.orders
+    after.orders = ()
+    assert before == after
 
 
 def test_days_of_an_amnesty_have_begun_ask_something_and_are_given_once() -> None:
