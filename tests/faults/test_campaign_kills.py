@@ -1,9 +1,9 @@
 """kill -9 of worker, PostgreSQL, API and Temporal in the middle of a campaign's bulk work.
 
-One campaign goes through a day's close, a reminder run and its settlement, and in each of them everything
-dies once, one after the other. Members check in all the while, some of them brought by others, who are due
-something for them. The leader's dashboard stands open through the settlement. Judged by what was
-acknowledged, and by a naive count of what everybody was due.
+One campaign goes through a day's close, a reminder run, its settlement and the letters about it, and in each
+of them everything dies once, one after the other. Members check in all the while, some of them brought by
+others, who are due something for them. The leader's dashboard stands open through settlement and letters.
+Judged by what was acknowledged, and by a naive count of what everybody was due.
 """
 
 import asyncio
@@ -333,15 +333,16 @@ async def test_closed_once_mailed_once_paid_once(
         closing, reminding = case.members[60 : 60 + STREAMING], case.members[120 : 120 + STREAMING]
         for person_id in [case.members[0], *closing, *reminding]:
             await here.door.by_name(told._mail(person_id))
-        await _killed_in(told, day_opens(case.plan, 2) + MINUTE, _closing(case, 1), closing)
+        await _killed_in(told, day_opens(case.plan, 2) + MINUTE, [_closing(case, 1)], closing)
         await _killed_in(
-            told, reminder_at(case.plan, 2, HOUR) + MINUTE, await _reminding(case, reminding), reminding
+            told, reminder_at(case.plan, 2, HOUR) + MINUTE, [await _reminding(case, reminding)], reminding
         )
         async with _watched(told) as dashboard:
-            await _killed_in(told, day_opens(case.plan, 2) + DAY + MINUTE, _settling(case), [])
+            ends = day_opens(case.plan, 2) + DAY + MINUTE
+            await _killed_in(told, ends, [_settling(case), _telling(case)], [])
             await case.handle.result()
             await _shows_the_end(dashboard)
-        assert [victim for victim, *_ in told.landed] == [victim for victim, _ in STRIKES] * 3
+        assert [victim for victim, *_ in told.landed] == [victim for victim, _ in STRIKES] * 4
         await told.none_lost()
         await _closed_once(case)
         await _mailed_once(case, reminding)
@@ -349,15 +350,22 @@ async def test_closed_once_mailed_once_paid_once(
         await _friends_counted_once(case)
 
 
-async def _killed_in(told: Story, instant: datetime, work: Work, checking_in: list[str]) -> None:
-    """Go to ``instant`` while everything dies in the middle of the ``work`` that is due there."""
+async def _killed_in(told: Story, instant: datetime, due: list[Work], checking_in: list[str]) -> None:
+    """Go to ``instant`` while everything dies in the middle of each work that is ``due`` there, in order."""
     going = asyncio.create_task(told.go_to(instant))
-    await told._until(work, 1)
+    await told._until(due[0], 1)
     streaming = asyncio.create_task(told.stream(checking_in))
-    for victim, share in STRIKES:
-        await told.strike(victim, work, share)
+    for number, work in enumerate(due):
+        for victim, share in STRIKES:
+            await told.strike(victim, work, share)
+        await _are_done(told, due[:number])
     await asyncio.gather(going, streaming)
-    assert await told._done(work) >= work.whole
+    await _are_done(told, due)
+
+
+async def _are_done(told: Story, due: list[Work]) -> None:
+    for work in due:
+        assert await told._done(work) >= work.whole
 
 
 def _closing(case: CampaignCase, day: int) -> Work:
@@ -380,6 +388,12 @@ async def _reminding(case: CampaignCase, meanwhile: list[str]) -> Work:
 
 def _settling(case: CampaignCase) -> Work:
     return Work(select(func.count()).where(settlements.c.campaign_id == case.id), MEMBERS)
+
+
+def _telling(case: CampaignCase) -> Work:
+    """Letters about the result: they are written once everybody is paid."""
+    result = (mails.c.process_id == case.process_id) & (mails.c.template == "campaign_result")
+    return Work(select(func.count()).where(result), MEMBERS)
 
 
 async def _days_of(case: CampaignCase) -> dict[str, set[int]]:
