@@ -50,6 +50,8 @@ log = structlog.get_logger()
 
 # Threads that answer the database must not wait long for a busy event loop.
 SWITCH_INTERVAL_SECONDS = 0.0005
+# Rows come by the thousand and go again without a collection, which would look through all of them.
+_COLLECT_AFTER = 20_000
 # A killed worker's processes are offered to the others after this, so that who acts hardly waits.
 STICKY = timedelta(seconds=3)
 GRACE = timedelta(seconds=15)
@@ -277,11 +279,19 @@ async def _main(settings: Settings) -> None:
     await run(settings, stop)
 
 
+def settle_in() -> None:
+    """Set this process up for the work of a worker, once all is imported."""
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    # What lives as long as the process need not be looked through again by every collection.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+
+
 def rehearse(place: Path) -> int:
     """Carry out the rehearsal that lies in ``place``, and nothing else; return the exit code."""
     from engine.rehearsal import world
 
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    settle_in()
     world.run(place, campaign_worker)
     return 0
 
@@ -294,9 +304,7 @@ def main() -> int:
     try:
         settings = load_settings()
         configure_logging(settings)
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-        # What lives as long as the process need not be looked through again by every collection.
-        gc.freeze()
+        settle_in()
         asyncio.run(_main(settings))
     except SettingsError as error:
         for problem in error.problems:

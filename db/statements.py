@@ -151,6 +151,11 @@ class AsOne:
 
     def all(self, conn: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the rows, whose values have their names."""
+        rows = self.nameless(conn, values)
+        return rows if conn.dialect.name == "postgresql" else [self._row(*row) for row in rows]
+
+    def nameless(self, conn: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the rows, for those who read thousands of them: as values in the order of the columns."""
         if conn.dialect.name == "postgresql":
             return conn.execute(self._plain, values).all()
         bound = {**self._values, **values}
@@ -159,7 +164,7 @@ class AsOne:
         for row in rows:
             for number, process in self._processors:
                 row[number] = process(row[number])
-        return [self._row(*row) for row in rows]
+        return list(rows)
 
 
 def counted(conn: Connection, statement: Any, values: Mapping[str, Any]) -> int:

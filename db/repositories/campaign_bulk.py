@@ -56,7 +56,7 @@ def page_end(conn: Connection, given: BulkInput, after: Cursor | None, size: int
 
 
 def in_page(given: BulkInput, after: Cursor | None, end: Cursor | None = None) -> list[ColumnElement[bool]]:
-    within = _in_shard(given.campaign_id, given.first, given.last, whole=_is_whole(given))
+    within = _in_shard(given.campaign_id, given.first, given.last, whole=is_whole(given))
     if after is not None:
         within.append(enrolments.c.person_id > after)
     if end is not None:
@@ -73,7 +73,8 @@ def _in_shard(campaign_id: Any, first: Any, last: Any, *, whole: bool) -> list[C
     return [enrolments.c.campaign_id == campaign_id, *shard]
 
 
-def _is_whole(given: BulkInput) -> bool:
+def is_whole(given: BulkInput) -> bool:
+    """Tell whether a shard is the only one of its campaign."""
     return (given.first, given.last) == (0, SHARDS)
 
 
@@ -99,7 +100,7 @@ def _page(*, whole: bool) -> list[ColumnElement[bool]]:
 
 def _bound(given: BulkInput, after: Cursor | None, end: Cursor) -> dict[str, Any]:
     """Return what such a statement is given."""
-    shard = {} if _is_whole(given) else {"first_shard": given.first, "last_shard": given.last}
+    shard = {} if is_whole(given) else {"first_shard": given.first, "last_shard": given.last}
     return {"campaign": given.campaign_id, "after": after or "", "end": end, "day": given.day} | shard
 
 
@@ -135,7 +136,7 @@ def close_page(conn: Connection, given: BulkInput, after: Cursor | None, size: i
     rules = rules_of(conn, row)
     resting = given.day in rules.rest
     changed = conn.execute(
-        _closing(_is_whole(given), resting),
+        _closing(is_whole(given), resting),
         _bound(given, after, end),
         execution_options={"preserve_rowcount": True},
     ).rowcount
@@ -210,7 +211,7 @@ def _queue(
 ) -> int:
     title = conn.execute(select(campaigns.c.title).where(campaigns.c.id == given.campaign_id)).scalar_one()
     bound = _bound(given, *page) | {"title": title} | values
-    made = letters(conn.dialect.name, _is_whole(given))
+    made = letters(conn.dialect.name, is_whole(given))
     return made.queue(conn, f"{given.process_id}:{given.day}", given.process_id, template, bound, now)
 
 
@@ -304,8 +305,8 @@ _DONE = ("first_day", "days_done", "best_streak", "missed", "friends_activated")
 
 
 def page_rows(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> Sequence[Any]:
-    """Return those of one page who take part, in its order: person, the person's status, what was done."""
-    return sorted(_members(_is_whole(given)).all(conn, _bound(given, after, end)))
+    """Return those of one page who take part, in its order: person, what was done, the person's status."""
+    return sorted(_members(is_whole(given)).nameless(conn, _bound(given, after, end)))
 
 
 @lru_cache(maxsize=2)

@@ -104,10 +104,19 @@ class Paying:
         self._other = _says_something_else(given, key)
 
     def run(
-        self, conn: Connection, campaign_id: str, values: Mapping[str, Any], *, key_prefix: str, at: datetime
+        self,
+        conn: Connection,
+        campaign_id: str,
+        values: Mapping[str, Any],
+        *,
+        key_prefix: str,
+        at: datetime,
+        sums: tuple[int, int] | None = None,
     ) -> int:
-        """Pay; ``values`` are bound to what is selected, which nobody may change meanwhile. For the rest
-        as ``pay``.
+        """Pay; ``values`` are bound to what is selected, which nobody may change meanwhile.
+
+        ``sums`` says how many payments these are, and their points, if the caller knows. For the rest as
+        ``pay``.
         """
         reserve, ids = reserve_of(campaign_id), RisingIds()
         bound = {
@@ -125,7 +134,7 @@ class Paying:
                 conn.execute(_BY_INDEX)
             if conn.execute(_HELD, bound).first() is None:
                 raise InsufficientPoints(reserve, 0)
-            asked, total = self._all.sums(conn, bound)
+            asked, total = sums or self._all.sums(conn, bound)
             new = counted(conn, self._name, {**bound, "at": at, "now": datetime.now(UTC)})
             booking = self._all if new == asked else self._new
             if new:

@@ -13,10 +13,14 @@ from db.statements import Lookups
 from domain.points import PaymentReason
 
 
-def pay(conn: Connection, given: BulkInput, page: dict[str, Any]) -> None:
-    """Pay the members of ``page`` (``page_values``) what their settlement says, each once."""
+def pay(conn: Connection, given: BulkInput, page: dict[str, Any], sums: tuple[int, int] | None) -> None:
+    """Pay the members of ``page`` (``page_values``) what their settlement says, each once.
+
+    ``sums``: how many payments that makes, and their points together, where that is known.
+    """
     key_prefix = f"{given.process_id}:settlement"
-    _paying(conn.dialect.name).run(conn, given.campaign_id, page, key_prefix=key_prefix, at=given.at)
+    paying = _paying(conn.dialect.name)
+    paying.run(conn, given.campaign_id, page, key_prefix=key_prefix, at=given.at, sums=sums)
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from contracts.campaigns import BulkInput, BulkResult
 from db.bulk import BulkInsert
 from db.repositories import invitation_activation, settlement_letters, settlement_payments
-from db.repositories.campaign_bulk import Cursor, Page, page_end, page_rows
+from db.repositories.campaign_bulk import Cursor, Page, is_whole, page_end, page_rows
 from db.repositories.check_in_records import rules_of
 from db.repositories.settlement_pages import page_values
 from db.tables.campaigns import campaigns, enrolments, settlements
@@ -90,9 +90,11 @@ def pay_page(
     settlement = _Settlement(conn, row, given, prizes)
     members = page_rows(conn, given, after, end)
     if members:
-        _KEPT.run(conn, settlement.rows_of(members))
+        earned = settlement.earned_by(members)
+        new = _KEPT.run(conn, earned.rows)
         page = page_values(conn, given, after, end)
-        settlement_payments.pay(conn, given, page)
+        # Who was settled by an earlier try is paid what that one found.
+        settlement_payments.pay(conn, given, page, earned.sums if new == len(members) else None)
         if not given.told_apart:
             settlement_letters.queue(conn, given, page, now)
     return Page(end, len(members))
@@ -123,11 +125,20 @@ class _Done(NamedTuple):
 
 
 class _Earned(NamedTuple):
-    """What that earns; ``points`` in the order of ``PaymentReason``."""
+    """What that earns; ``points`` in the order of ``PaymentReason``, how many of them are any, and all."""
 
     completed: bool
     days_done: int
     points: tuple[int, ...]
+    payments: int
+    amount: int
+
+
+class _Page(NamedTuple):
+    """What is kept of a page of members, and how many payments follow from it, of how many points."""
+
+    rows: list[tuple[Any, ...]]
+    sums: tuple[int, int]
 
 
 def _codes(count: int) -> list[str]:
@@ -152,21 +163,22 @@ class _Settlement:
         self._required = [day for day in range(1, row.closed_through + 1) if day not in rules.rest]
         self._known = prizes.known.setdefault((row.revision, tuple(self._required), given.cancelled), {})
 
-    def rows_of(self, members: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Return what is kept of what ``members``, rows of ``page_rows``, earned."""
-        codes = _codes(len(members))
-        return [self._row_of(member, code) for member, code in zip(members, codes, strict=True)]
-
-    def _row_of(self, member: tuple[Any, ...], code: str) -> tuple[Any, ...]:
-        person_id, *counted, status = member
-        # As on the boards: who leads it, or may not be shown, is in no place.
-        done = (*counted, is_paid_for_friends(person_id, status, self._leader_id))
-        known = self._known.get(done)
-        if known is None:
-            known = self._known[done] = self._earned(_Done._make(done))
-        completed, days_done, earned = known
-        proof = code if completed else None
-        return (self._given.campaign_id, person_id, days_done, completed, *earned, proof, self._given.at)
+    def earned_by(self, members: Sequence[Any]) -> _Page:
+        """Return what ``members``, rows of ``page_rows``, earned."""
+        rows, count, amount = [], 0, 0
+        campaign_id, at, leader_id = self._given.campaign_id, self._given.at, self._leader_id
+        for (person_id, *counted, status), code in zip(members, _codes(len(members)), strict=True):
+            # As on the boards: who leads it, or may not be shown, is in no place.
+            done = (*counted, is_paid_for_friends(person_id, status, leader_id))
+            earned = self._known.get(done)
+            if earned is None:
+                earned = self._known[done] = self._earned(_Done._make(done))
+            completed, days_done, points, payments, total = earned
+            proof = code if completed else None
+            rows.append((campaign_id, person_id, days_done, completed, *points, proof, at))
+            count += payments
+            amount += total
+        return _Page(rows, (count, amount))
 
     def _earned(self, done: _Done) -> _Earned:
         """Return whether this record completes the campaign, and the points that it earns."""
@@ -185,7 +197,8 @@ class _Settlement:
         if not done.shown:
             del earned[PaymentReason.RANK]
             earned.pop(PaymentReason.INVITATION, None)
-        return _Earned(completed, done.days_done, tuple(earned.get(kind, 0) for kind in _KINDS))
+        points = tuple(earned.get(kind, 0) for kind in _KINDS)
+        return _Earned(completed, done.days_done, points, sum(one > 0 for one in points), sum(points))
 
     def _rank_points(self, done: _Done) -> int:
         values = {
@@ -204,20 +217,17 @@ def is_paid_for_friends(person_id: str, person_status: str, leader_id: str) -> b
 def sums(conn: Connection, given: BulkInput) -> BulkResult:
     """Add up one shard of a settlement."""
     total = reduce(add, (settlements.c[f"{kind.value}_points"] for kind in PaymentReason))
-    found = conn.execute(
-        select(func.count(), func.coalesce(func.sum(total), 0))
-        .select_from(settlements)
-        .join(
+    settled = select(func.count(), func.coalesce(func.sum(total), 0)).where(
+        settlements.c.campaign_id == given.campaign_id
+    )
+    if not is_whole(given):
+        settled = settled.join_from(
+            settlements,
             enrolments,
             (enrolments.c.campaign_id == settlements.c.campaign_id)
             & (enrolments.c.person_id == settlements.c.person_id),
-        )
-        .where(
-            settlements.c.campaign_id == given.campaign_id,
-            enrolments.c.shard >= given.first,
-            enrolments.c.shard < given.last,
-        )
-    ).one()
+        ).where(enrolments.c.shard >= given.first, enrolments.c.shard < given.last)
+    found = conn.execute(settled).one()
     return BulkResult(members=found[0], points=int(found[1]))
 
 
