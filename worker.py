@@ -279,7 +279,7 @@ async def _main(settings: Settings) -> None:
     await run(settings, stop)
 
 
-def settle_in() -> None:
+def tune() -> None:
     """Set this process up for the work of a worker, once all is imported."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     # What lives as long as the process need not be looked through again by every collection.
@@ -291,7 +291,7 @@ def rehearse(place: Path) -> int:
     """Carry out the rehearsal that lies in ``place``, and nothing else; return the exit code."""
     from engine.rehearsal import world
 
-    settle_in()
+    tune()
     world.run(place, campaign_worker)
     return 0
 
@@ -304,7 +304,7 @@ def main() -> int:
     try:
         settings = load_settings()
         configure_logging(settings)
-        settle_in()
+        tune()
         asyncio.run(_main(settings))
     except SettingsError as error:
         for problem in error.problems:

@@ -31,7 +31,7 @@ from db.database import Database
 from domain.campaigns.members import SHARDS
 from domain.campaigns.state import Notice
 from domain.mail import MailTemplate
-from worker import settle_in
+from worker import tune
 
 LONGEST_SECONDS = 900
 
@@ -110,5 +110,5 @@ async def _carried_out(what: str, url: str, shards: Sequence[BulkInput]) -> dict
 
 
 if __name__ == "__main__":
-    settle_in()
+    tune()
     asyncio.run(_main(*sys.argv[1:3]))

@@ -26,7 +26,7 @@ from bench.empty import EmptyWorkflow, WaitingWorkflow
 from bench.member import MemberWorkflow
 from bench.noop import VettingWithNoop
 from db.database import Database
-from worker import settle_in, vetting_worker
+from worker import tune, vetting_worker
 
 CACHED = 1_200
 
@@ -68,5 +68,5 @@ async def _serve(kind: str, address: str, namespace: str, queue: str, database: 
 
 
 if __name__ == "__main__":
-    settle_in()
+    tune()
     asyncio.run(_serve(*sys.argv[1:]))
