@@ -36,6 +36,8 @@ from tests.support.campaigns import Campaign
 from tests.support.served import Served
 from tests.support.vetting_api import complete_draft, running_api
 
+# It is made when it is first asked for, beside all other tests.
+DOCUMENT_SECONDS = 60
 MANY = {GenerationMode.POSITIVE: 5, GenerationMode.NEGATIVE: 8}
 FEW = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 5}
 EXAMPLES = MANY if os.environ.get("CI") else FEW
@@ -108,7 +110,7 @@ def _write(database_url: str, fn: object) -> object:
 
 
 def operations(url: str) -> Iterator[APIOperation]:
-    schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json", timeout=DOCUMENT_SECONDS)
     # Made-up credentials beside the session would have half of the calls end at the door.
     schema.config.generation.update(with_security_parameters=False)
     for found in schema.get_all_operations():

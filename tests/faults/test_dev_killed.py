@@ -12,6 +12,8 @@ import pytest
 from engine import processes
 from tests.support.children import alive, children_of, until
 
+# Three processes have just started, beside all other tests.
+ANSWER_SECONDS = 60
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
@@ -31,14 +33,15 @@ def test_dev_is_killed_and_goes_on(tmp_path: Path) -> None:
     first = _start(tmp_path, port, temporal_port)
     children = children_of(first.pid)
     assert len(children) == 3, children
-    httpx2.post(f"{base}/auth/magic-links", json={"email": "lin@people.example"}).raise_for_status()
+    asked = {"email": "lin@people.example"}
+    httpx2.post(f"{base}/auth/magic-links", json=asked, timeout=ANSWER_SECONDS).raise_for_status()
     first.send_signal(signal.SIGKILL)
     first.wait()
     until(lambda: not any(alive(pid) for pid in children))
     (tmp_path / "data" / "running.json").unlink()
     second = _start(tmp_path, port, temporal_port)
     try:
-        outbox = httpx2.Client(base_url=base)
+        outbox = httpx2.Client(base_url=base, timeout=ANSWER_SECONDS)
         until(lambda: _mails(outbox) == [("sign_in", "sent")])
     finally:
         processes.stop(second, 30)
