@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -85,14 +86,22 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
+# Where systems take no ports for outgoing connections: one of those may have a free port before it is used,
+# or between a server's end and its next start.
+_QUIET_PORTS = range(20_000, 32_000)
+_TRIES = 20
+
+
 def free_port(preferred: int | None = None, host: str = "127.0.0.1") -> int:
     """Return `preferred` if it is free, else some free port."""
     if preferred is not None and port_is_free(preferred, host):
         return preferred
+    for port in secrets.SystemRandom().sample(_QUIET_PORTS, _TRIES):
+        if port_is_free(port, host):
+            return port
     with socket.socket() as probe:
         probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+        return int(probe.getsockname()[1])
 
 
 def tail(log: Path, lines: int = 12) -> str:
