@@ -1,7 +1,6 @@
 """The worker process: which workflows and activities run on which task queue."""
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from db import migrate
 from db.database import Database
 from db.errors import DatabaseUnavailable, NotMigrated
 from db.urls import sqlite_file_of
+from engine.interpreter import collect_rarely, hand_over_soon
 from engine.logs import configure_logging
 from engine.mail_dispatch import ensure_mail_dispatch
 from engine.observe import Observer, WorkerMetrics
@@ -48,10 +48,6 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-# Threads that answer the database must not wait long for a busy event loop.
-SWITCH_INTERVAL_SECONDS = 0.0005
-# Rows come by the thousand and go again without a collection, which would look through all of them.
-_COLLECT_AFTER = 20_000
 # A killed worker's processes are offered to the others after this, so that who acts hardly waits.
 STICKY = timedelta(seconds=3)
 GRACE = timedelta(seconds=15)
@@ -281,10 +277,8 @@ async def _main(settings: Settings) -> None:
 
 def tune() -> None:
     """Set this process up for the work of a worker, once all is imported."""
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    # What lives as long as the process need not be looked through again by every collection.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
+    hand_over_soon()
+    collect_rarely()
 
 
 def rehearse(place: Path) -> int:

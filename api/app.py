@@ -1,10 +1,7 @@
 """The factory of the application: parts, routes, handlers and the layer around them."""
 
-import gc
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -24,17 +21,13 @@ from api.security.gate import Gate
 from api.security.second_factor import SecondFactors
 from api.security.sign_in import SignIn
 from db.database import Database
+from engine.interpreter import collect_rarely, hand_over_soon
 from engine.logs import configure_logging
 from engine.private_files import keep_private
 from engine.temporal_client import connect
 from engine.tracing import RequestIds
 from mail.sealing import Sealer
 from settings import Settings, load_settings
-
-# Threads of the database hand over to the event loop sooner than by Python's default of 5 ms.
-_SWITCH_SECONDS: Final = 0.0005
-_COLLECT_AFTER: Final = 20_000
-"""Objects made and not yet gone, after which Python looks for those that only hold each other."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -80,11 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         secure=settings.public_url.startswith("https://"),
     )
     if served:
-        # What lives as long as the process need not be looked through again by every collection, and what
-        # 64 requests hold while they are answered not by ten collections: a twentieth of a check-in.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_COLLECT_AFTER)
+        collect_rarely()
     return app
 
 
@@ -107,7 +96,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts: Parts = app.state.parts
-        sys.setswitchinterval(_SWITCH_SECONDS)
+        hand_over_soon()
         parts.temporal = await connect(settings, lazy=True, interceptors=[RequestIds()])
         app.state.housekeeping.start()
         try:

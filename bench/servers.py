@@ -30,7 +30,7 @@ from db.tables.vetting import applications
 from db.urls import normalise_url
 from domain.ballots import receipt
 from domain.ids import new_id
-from worker import SWITCH_INTERVAL_SECONDS
+from engine.interpreter import hand_over_soon
 
 VOTES = "/api/v1/ballots/{ballot_id}/votes"
 APPLICATION = "/api/v1/applications/{application_id}"
@@ -183,7 +183,7 @@ KINDS = {
 }
 
 if __name__ == "__main__":
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    hand_over_soon()
     app = KINDS[sys.argv[1]](sys.argv[3] if len(sys.argv) > 3 else "")
     uvicorn.run(
         app, host="127.0.0.1", port=int(sys.argv[2]), log_config=None, access_log=False, server_header=False

@@ -1,8 +1,7 @@
 """The letter that tells a member what a campaign has come to: made by the database of what is settled."""
 
 from datetime import datetime
-from functools import lru_cache, reduce
-from operator import add
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, Integer, String, bindparam, select
@@ -10,12 +9,11 @@ from sqlalchemy import Connection, FromClause, Integer, String, bindparam, selec
 from contracts.campaigns import BulkInput
 from db.repositories.campaign_bulk import Cursor, Page, page_end
 from db.repositories.mail import RowMail
-from db.repositories.settlement_pages import kept, page_values
+from db.repositories.settlement_pages import all_points, kept, page_values
 from db.tables.campaigns import campaigns
 from db.tables.vetting import timeline_entries
 from domain.campaigns.plan import CampaignPlan
 from domain.mail import MailTemplate
-from domain.points import PaymentReason
 
 
 def tell_page(conn: Connection, given: BulkInput, after: Cursor | None, size: int, now: datetime) -> Page:
@@ -63,6 +61,6 @@ def _letter(settled: FromClause) -> dict[str, Any]:
         "length_days": bindparam("length_days", type_=Integer()),
         "completed": settled.c.completed,
         "note_id": bindparam("note_id", type_=String()),
-        "points": reduce(add, (settled.c[f"{kind.value}_points"] for kind in PaymentReason)),
+        "points": all_points(settled),
         "certificate_code": settled.c.certificate_code,
     }

@@ -1,14 +1,17 @@
 """One page of the members whose settlement is kept: what the database pays and tells them follows from it."""
 
+from functools import reduce
+from operator import add
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, String, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, String, bindparam, func, select
 
 from contracts.campaigns import BulkInput
 from db.repositories.campaign_bulk import Cursor, in_page
 from db.statements import Lookups, gathered, one_of
 from db.tables.campaigns import enrolments, settlements
 from domain.campaigns.members import Place
+from domain.points import PaymentReason
 
 
 def kept(dialect: str) -> FromClause:
@@ -32,6 +35,16 @@ def kept(dialect: str) -> FromClause:
         person_id > bindparam("after"),
         person_id <= bindparam("end"),
     ).subquery("kept")
+
+
+def points_of(settled: FromClause) -> dict[PaymentReason, ColumnElement[int]]:
+    """Return what is paid for each reason: columns of ``settlements``, or of what is ``kept`` of them."""
+    return {kind: settled.c[f"{kind.value}_points"] for kind in PaymentReason}
+
+
+def all_points(settled: FromClause) -> ColumnElement[int]:
+    """Return the points of all reasons together."""
+    return reduce(add, points_of(settled).values())
 
 
 def page_values(conn: Connection, given: BulkInput, after: Cursor | None, end: Cursor) -> dict[str, Any]:

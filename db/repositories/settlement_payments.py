@@ -4,11 +4,11 @@ from functools import lru_cache, reduce
 from operator import add
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Integer, String, case, literal, select
+from sqlalchemy import Connection, FromClause, Integer, String, case, literal, select
 
 from contracts.campaigns import BulkInput
 from db.repositories.point_payments import Paying
-from db.repositories.settlement_pages import kept
+from db.repositories.settlement_pages import all_points, kept, points_of
 from db.statements import Lookups
 from domain.points import PaymentReason
 
@@ -36,7 +36,7 @@ def _payments(settled: FromClause) -> FromClause:
         for number, kind in enumerate(PaymentReason)
     ]
     kinds = reasons[0].union_all(*reasons[1:]).subquery("kinds")
-    amount = case({kind.value: points for kind, points in _points(settled)}, value=kinds.c.reason)
+    amount = case({kind.value: points for kind, points in points_of(settled).items()}, value=kinds.c.reason)
     number = settled.c.number * len(reasons) + kinds.c.number
     return (
         select(number.label("number"), settled.c.person_id, kinds.c.reason, amount.label("amount"))
@@ -47,15 +47,10 @@ def _payments(settled: FromClause) -> FromClause:
 
 def _of_each(settled: FromClause) -> FromClause:
     """Return how many payments each member gets, and their points together."""
-    amounts = [points for _, points in _points(settled)]
-    count = reduce(add, (case((points > 0, 1), else_=0) for points in amounts))
-    amount = reduce(add, amounts)
+    count = reduce(add, (case((points > 0, 1), else_=0) for points in points_of(settled).values()))
+    amount = all_points(settled)
     return (
         select(settled.c.person_id, count.label("count"), amount.label("amount"))
         .where(amount > 0)
         .subquery("each")
     )
-
-
-def _points(settled: FromClause) -> list[tuple[PaymentReason, ColumnElement[int]]]:
-    return [(kind, settled.c[f"{kind.value}_points"]) for kind in PaymentReason]

@@ -4,8 +4,6 @@ import secrets
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from functools import reduce
-from operator import add
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
@@ -15,7 +13,7 @@ from db.bulk import BulkInsert
 from db.repositories import invitation_activation, settlement_letters, settlement_payments
 from db.repositories.campaign_bulk import Cursor, Page, is_whole, page_end, page_rows
 from db.repositories.check_in_records import rules_of
-from db.repositories.settlement_pages import page_values
+from db.repositories.settlement_pages import all_points, page_values
 from db.tables.campaigns import campaigns, enrolments, settlements
 from db.tables.people import people
 from domain.campaigns.members import Place
@@ -216,8 +214,7 @@ def is_paid_for_friends(person_id: str, person_status: str, leader_id: str) -> b
 
 def sums(conn: Connection, given: BulkInput) -> BulkResult:
     """Add up one shard of a settlement."""
-    total = reduce(add, (settlements.c[f"{kind.value}_points"] for kind in PaymentReason))
-    settled = select(func.count(), func.coalesce(func.sum(total), 0)).where(
+    settled = select(func.count(), func.coalesce(func.sum(all_points(settlements)), 0)).where(
         settlements.c.campaign_id == given.campaign_id
     )
     if not is_whole(given):
