@@ -1,7 +1,7 @@
 """Skipping a process's time. The only module that touches the SDK's experimental time-skipping API."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -108,30 +108,44 @@ async def _has_due_timer(client: Client, handle: _Handle, now: datetime) -> bool
 async def advance(
     client: Client, workflow_id: str, delta: timedelta, *, seconds: float = BOUND_SECONDS
 ) -> datetime:
-    """Move the clock of one running process forward by `delta` (> 0) and return its new time in UTC.
-
-    The timers on the way fire one by one; the call returns when the clock has arrived, or when the
-    process has ended on the way. Other processes keep their own time. Raises TimeSkippingError, also
-    when the clock has not arrived after `seconds` of real time; one skip may then still come.
-    """
+    """Move the clock of one running process forward by `delta` (> 0), as `advance_to` does."""
     if delta <= timedelta(0):
         raise TimeSkippingError("time can only be moved forward")
-    handle = client.get_workflow_handle(workflow_id)
+    return await _bounded(_advance_by(client, client.get_workflow_handle(workflow_id), delta), seconds)
+
+
+async def advance_to(
+    client: Client, workflow_id: str, target: datetime, *, seconds: float = BOUND_SECONDS
+) -> datetime:
+    """Move the clock of one running process to `target` (UTC) and return its new time in UTC.
+
+    The timers on the way fire one by one; the call returns when the clock has arrived, or when the
+    process has ended on the way; at once where the clock is there. Other processes keep their own time.
+    Raises TimeSkippingError, also when the clock has not arrived after `seconds` of real time; one skip
+    may then still come, and the same call goes on from there.
+    """
+    return await _bounded(_advance_to(client, client.get_workflow_handle(workflow_id), target), seconds)
+
+
+async def _bounded(advancing: Awaitable[datetime], seconds: float) -> datetime:
     try:
         # A clock stands still while its process has a task or an activity that no worker takes.
         async with asyncio.timeout(seconds):
-            return await _advance(client, handle, delta)
+            return await advancing
     except TimeoutError as error:
         raise NotThereYet(f"not there after {seconds:.0f} s; is a worker running?") from error
     except (RPCError, RuntimeError) as error:
         raise TimeSkippingError(str(error)) from error
 
 
-async def _advance(client: Client, handle: _Handle, delta: timedelta) -> datetime:
+async def _advance_by(client: Client, handle: _Handle, delta: timedelta) -> datetime:
+    return await _advance_to(client, handle, (await _look(handle)).now + delta)
+
+
+async def _advance_to(client: Client, handle: _Handle, target: datetime) -> datetime:
     # One timer a request. A server up to 1.32.2 that is asked for more goes on to the timer behind the
     # target when work takes it past the target (its GateByFastForward takes only targets yet to come).
     skipper = TimeSkipper(client, config=Config(max_session_skip_count=1))
-    target = (await _look(handle)).now + delta
     while True:
         await _fired(client, handle)
         seen = await _idle(handle)

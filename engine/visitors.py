@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from copy import deepcopy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +15,8 @@ from domain.ids import new_id
 from engine.errors import EngineError
 
 ANSWER_SECONDS: Final = 75.0
+SKIP_SECONDS: Final = 240.0
+"""For so long the clock of one process is moved on, in requests of less than a minute."""
 PREFIX: Final = "/api/v1"
 BUSY_SECONDS: Final = 0.5
 IDLE_SECONDS: Final = 2.0
@@ -47,12 +49,21 @@ class Visitor:
             method, PREFIX + path, headers=headers | given.pop("headers", {}), **given
         )
 
-    async def ask(self, method: str, path: str, key: str | None = None, **given: Any) -> Any:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        key: str | None = None,
+        *,
+        patience: float = ANSWER_SECONDS,
+        **given: Any,
+    ) -> Any:
         """Send one request and return the JSON of its answer. Raises ``Refusal`` for a problem.
 
-        Where Temporal or the database has no time just now, the request is sent again under its key.
+        Where Temporal or the database has no time just now, or no answer came, the request is sent again
+        under its key, for ``patience`` seconds.
         """
-        response = await self._answered(method, path, key or new_id(), given)
+        response = await self._answered(method, path, key or new_id(), patience, given)
         if response.is_success:
             return response.json() if response.content else None
         told = response.json() if _code_of(response) else {}
@@ -61,10 +72,17 @@ class Visitor:
         )
         raise Refusal(f"{method} {path}", response.status_code, told.get("code", ""), detail)
 
-    async def _answered(self, method: str, path: str, key: str, given: dict[str, Any]) -> httpx2.Response:
-        give_up = time.monotonic() + ANSWER_SECONDS
+    async def _answered(
+        self, method: str, path: str, key: str, patience: float, given: dict[str, Any]
+    ) -> httpx2.Response:
+        give_up = time.monotonic() + patience
         while True:
-            response = await self.send(method, path, key, **deepcopy(given))
+            try:
+                response = await self.send(method, path, key, **deepcopy(given))
+            except httpx2.ReadTimeout:
+                if time.monotonic() > give_up:
+                    raise
+                continue
             busy = response.status_code in {409, 503} and _code_of(response) in _BUSY
             if not busy or time.monotonic() > give_up:
                 return response
@@ -92,10 +110,15 @@ class Visitor:
         return await self.skip_process(f"application/{application_id}", length)
 
     async def skip_process(self, process: str, length: timedelta) -> str:
-        """Move the clock of a process forward; return its new time as the API writes it."""
-        duration = f"PT{max(1, round(length.total_seconds()))}S"
-        body = {"process": process, "duration": duration}
-        return str((await self.post("/dev/clock/advance", body))["now"])
+        """Move the clock of a process forward; return its new time as the API writes it.
+
+        A long way on a busy machine takes several requests, each of which goes on where the last ended.
+        """
+        now = datetime.fromisoformat((await self.get("/dev/clock", process=process))["now"])
+        until = now + max(length, timedelta(seconds=1))
+        body = {"process": process, "until": until.isoformat()}
+        arrived = await self.ask("POST", "/dev/clock/advance", patience=SKIP_SECONDS, json=body)
+        return str(arrived["now"])
 
 
 def _code_of(response: httpx2.Response) -> str:

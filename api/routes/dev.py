@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
@@ -18,11 +18,12 @@ from api.dependencies import DatabaseDep, PartsDep, SettingsDep
 from api.idempotency import exempt
 from api.inputs import Email, Input
 from api.paths import PREFIX
-from api.problems import Problem
+from api.problems import Problem, field_problem
 from api.routes.auth import SignedIn, signed_in
 from api.security import allow
 from api.services import clocks
 from db.repositories import mail_events, people
+from domain.dates import Instant
 from domain.people import PersonStatus, Role
 from mail.config import MailConfig
 from mail.factory import build_renderer
@@ -75,11 +76,25 @@ class Outbox(BaseModel):
     items: list[OutboxItem]
 
 
-class Advance(Input):
-    """Which process, and how far: an ISO 8601 duration of weeks, days and times, at most 400 days."""
+_PROCESS: Final = r"^(application|campaign)/[0-9a-f-]{36}$"
 
-    process: Annotated[str, Field(max_length=48, pattern=r"^(application|campaign)/[0-9a-f-]{36}$")]
-    duration: Annotated[str, Field(max_length=40), AfterValidator(_duration)]
+
+class Advance(Input):
+    """Which process, and how far, at most 400 days.
+
+    Either by ``duration``, an ISO 8601 duration of weeks, days and times, or to the instant ``until``,
+    which may be asked for again where the clock did not arrive.
+    """
+
+    process: Annotated[str, Field(max_length=48, pattern=_PROCESS)]
+    duration: Annotated[str, Field(max_length=40), AfterValidator(_duration)] | None = None
+    until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Advance":
+        if (self.duration is None) == (self.until is None):
+            raise PydanticCustomError("clock_target", "needs either a duration or an instant (until)")
+        return self
 
 
 class Clock(BaseModel):
@@ -177,13 +192,25 @@ async def be(body: DevSession, parts: PartsDep) -> Response:
     return await signed_in(parts, await parts.sign_in.open_for(person.id))
 
 
+@clock_router.get("/clock", summary="Read a process's time")
+async def read_clock(
+    process: Annotated[str, Query(max_length=48, pattern=_PROCESS)], parts: PartsDep
+) -> Clock:
+    """Return what time it is now in one process."""
+    return Clock(now=await clocks.now_of(parts, process))
+
+
 @clock_router.post(
     "/clock/advance",
     summary="Skip a process's time",
-    openapi_extra=exempt("a repetition moves the clock again"),
+    openapi_extra=exempt("a repetition moves the clock again, or none where it has arrived"),
 )
 async def advance(body: Advance, parts: PartsDep) -> Clock:
     """Move one process's clock; the timers on the way fire one by one. Returns its new time."""
-    length = _parsed(body.duration)
-    assert length is not None
-    return Clock(now=await clocks.advance(parts, body.process, length))
+    now = await clocks.now_of(parts, body.process)
+    length = _parsed(body.duration) if body.duration else None
+    until = now + length if length else body.until
+    assert until is not None
+    if until - now > LONGEST:
+        raise field_problem("until", "too_far", f"must be at most {LONGEST.days} days ahead")
+    return Clock(now=await clocks.advance_to(parts, body.process, until))

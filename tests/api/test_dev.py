@@ -10,8 +10,10 @@ from sqlalchemy import select
 from temporalio.client import Client
 
 from api.routes.dev import LONGEST
+from api.services import clocks
 from db.tables.vetting import applications
 from domain.people import Role
+from engine.visitors import PREFIX, entrance
 from settings import Settings
 from tests.support.browser import add_person, browser, mailed_tokens
 from tests.support.temporal import PrivateTemporal
@@ -95,6 +97,20 @@ async def test_only_durations_move_a_clock(api: Api, duration: str) -> None:
     problem(await api.anyone.post(CLOCK, json=body), 422, "validation_failed")
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        {},
+        {"duration": "P1D", "until": "2027-01-01T00:00:00Z"},
+        {"until": "2027-01-01T00:00:00"},
+        {"until": "tomorrow"},
+    ],
+)
+async def test_a_clock_is_moved_one_way(api: Api, target: dict[str, str]) -> None:
+    body = {"process": f"application/{NOBODY}"} | target
+    problem(await api.anyone.post(CLOCK, json=body), 422, "validation_failed")
+
+
 @pytest.mark.parametrize("process", ["", "mail/dispatch", "application/", "application/x/y", f"../{NOBODY}"])
 async def test_only_processes_have_a_clock_to_move(api: Api, process: str) -> None:
     body = {"process": process, "duration": "P1D"}
@@ -126,6 +142,61 @@ async def test_a_clock_moves_and_its_process_with_it(engine: Api) -> None:
     again = await engine.anyone.post(CLOCK, json={"process": process, "duration": "P1W"})
     later = datetime.fromisoformat(again.json()["now"])
     assert timedelta(days=7) <= later - now < timedelta(days=7, minutes=1)
+
+
+async def test_a_clock_that_is_moved_to_an_instant_is_moved_there_once(engine: Api) -> None:
+    lin = await engine.user("lin")
+    draft = await complete_draft(lin)
+    process = f"application/{draft['id']}"
+    assert (await lin.post(f"/applications/{draft['id']}/submit")).status_code == 200
+    now = (await engine.anyone.get("/dev/clock", params={"process": process})).json()["now"]
+    until = datetime.fromisoformat(now) + timedelta(days=2)
+    for _ in range(2):
+        moved = await engine.anyone.post(CLOCK, json={"process": process, "until": until.isoformat()})
+        assert moved.status_code == 200, moved.text
+        reached = datetime.fromisoformat(moved.json()["now"])
+        assert until <= reached < until + timedelta(minutes=1)
+        seen = (await engine.anyone.get("/dev/clock", params={"process": process})).json()["now"]
+        assert reached <= datetime.fromisoformat(seen) < until + timedelta(minutes=1)
+    too_far = (until + LONGEST + timedelta(days=1)).isoformat()
+    problem(
+        await engine.anyone.post(CLOCK, json={"process": process, "until": too_far}), 422, "validation_failed"
+    )
+
+
+class _Reluctant(httpx2.AsyncBaseTransport):
+    """Hands requests on, counts those that move a clock, and loses the answer to the first of them."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.statuses: list[int] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._inner.handle_async_request(request)
+        if request.url.path.endswith(CLOCK):
+            self.statuses.append(response.status_code)
+            if len(self.statuses) == 1:
+                raise httpx2.ReadTimeout("no answer", request=request)
+        return response
+
+
+async def test_a_long_way_takes_several_requests_and_ends_where_it_should(
+    engine: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lin = await engine.user("lin")
+    draft = await complete_draft(lin)
+    assert (await lin.post(f"/applications/{draft['id']}/submit")).status_code == 200
+    monkeypatch.setattr(clocks, "_SKIP_SECONDS", 0.25)
+    reluctant = _Reluctant(httpx2.ASGITransport(app=engine.app))
+    process, ahead = f"application/{draft['id']}", timedelta(days=200)
+    async with entrance(BASE.removesuffix(PREFIX), reluctant) as door:
+        visitor = door.stranger()
+        before = datetime.fromisoformat((await visitor.get("/dev/clock", process=process))["now"])
+        moved = await visitor.skip_process(process, ahead)
+    assert reluctant.statuses[-1] == 200
+    assert set(reluctant.statuses[1:-1]) <= {503}
+    assert len(reluctant.statuses) > 2
+    assert ahead <= datetime.fromisoformat(moved) - before < ahead + timedelta(minutes=1)
 
 
 async def test_after_the_end_time_goes_on_for_the_people(engine: Api) -> None:

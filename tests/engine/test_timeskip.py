@@ -94,3 +94,19 @@ async def test_a_clock_that_stands_still_is_not_waited_for_without_end(
     await temporal_client.start_workflow(Diary.run, 3, id="no-worker", task_queue=task_queue)
     with pytest.raises(timeskip.TimeSkippingError, match="worker"):
         await timeskip.advance(temporal_client, "no-worker", timedelta(days=1), seconds=0.5)
+
+
+async def test_a_clock_that_did_not_arrive_goes_on_from_where_it_is(
+    temporal_client: Client, task_queue: str
+) -> None:
+    handle = await temporal_client.start_workflow(Diary.run, 3, id="diary", task_queue=task_queue)
+    before = await timeskip.process_now(temporal_client, "diary")
+    target = before + timedelta(days=10)
+    with pytest.raises(timeskip.NotThereYet):
+        await timeskip.advance_to(temporal_client, "diary", target, seconds=1.0)
+    async with Worker(temporal_client, task_queue=task_queue, workflows=[Diary]):
+        arrived = await timeskip.advance_to(temporal_client, "diary", target)
+        again = await timeskip.advance_to(temporal_client, "diary", target)
+        await handle.signal(Diary.end)
+        assert len(await handle.result()) == 3
+    assert target <= arrived <= again < target + timedelta(minutes=1)
