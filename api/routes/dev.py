@@ -12,9 +12,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
+from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import DatabaseDep, PartsDep, SettingsDep
+from api.envelope import locale_of
 from api.idempotency import exempt
 from api.inputs import Email, Input
 from api.paths import PREFIX
@@ -25,6 +27,7 @@ from api.services import clocks
 from db.repositories import mail_events, people
 from domain.dates import Instant
 from domain.people import PersonStatus, Role
+from locales import translate
 from mail.config import MailConfig
 from mail.factory import build_renderer
 from mail.outbox import OutboxMail, render_page
@@ -205,12 +208,13 @@ async def read_clock(
     summary="Skip a process's time",
     openapi_extra=exempt("a repetition moves the clock again, or none where it has arrived"),
 )
-async def advance(body: Advance, parts: PartsDep) -> Clock:
+async def advance(request: Request, body: Advance, parts: PartsDep) -> Clock:
     """Move one process's clock; the timers on the way fire one by one. Returns its new time."""
     now = await clocks.now_of(parts, body.process)
     length = _parsed(body.duration) if body.duration else None
     until = now + length if length else body.until
     assert until is not None
     if until - now > LONGEST:
-        raise field_problem("until", "too_far", f"must be at most {LONGEST.days} days ahead")
+        text = translate(locale_of(request.scope), "field.clock_too_far")
+        raise field_problem("until", "clock_too_far", text)
     return Clock(now=await clocks.advance_to(parts, body.process, until))

@@ -79,17 +79,28 @@ async function renew() {
   }
 }
 
-if (live && live.dataset.events) {
+let broken = false;
+
+// What changed while the stream was broken is told by no event of the next one. A browser tries again what
+// was cut off, but gives up a stream that is answered with an error, as by a proxy while the API starts anew.
+function listen(wait) {
   const source = new EventSource(live.dataset.events);
+  let another = 0;
   source.addEventListener("changed", renew);
-  // What changed while the stream was broken is told by no event of the next one.
-  let broken = false;
   source.addEventListener("error", () => {
     broken = true;
+    if (source.readyState !== EventSource.CLOSED) return;
+    another = setTimeout(listen, wait, Math.min(2 * wait, LONGEST_PAUSE_MS));
   });
   source.addEventListener("open", () => {
+    wait = FIRST_PAUSE_MS;
     if (broken) renew();
     broken = false;
   });
-  addEventListener("pagehide", () => source.close());
+  addEventListener("pagehide", () => {
+    clearTimeout(another);
+    source.close();
+  });
 }
+
+if (live && live.dataset.events) listen(FIRST_PAUSE_MS);

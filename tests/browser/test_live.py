@@ -71,6 +71,30 @@ async def test_what_happened_while_the_stream_was_broken_appears_once_it_is_ther
         await expect(told).to_have_text(applicant.t("page.application.changed"))
 
 
+async def test_a_stream_that_was_answered_with_an_error_is_asked_for_again(
+    open_window: Window, new_case: NewCase
+) -> None:
+    case = await (await new_case()).submit()
+    async with open_window() as applicant:
+        page = applicant.page
+        refused = asyncio.Event()
+
+        async def refuse(route: Route) -> None:
+            """Answer as a proxy whose server is being started anew."""
+            await route.fulfill(status=502, content_type="text/html", body="<h1>Bad Gateway</h1>")
+            refused.set()
+
+        await page.route(f"**{case.path}/events", refuse, times=1)
+        await applicant.be(case.key)
+        await applicant.go(case.path)
+        await refused.wait()
+        note = "请补一张能看清日期的证书。"
+        await case.review("request_changes", "reviewer1", reasons=["unreadable_document"], note=note)
+        await applicant.says(note)
+        # The browser writes down that it was refused once.
+        applicant.complaints.clear()
+
+
 async def test_what_somebody_is_writing_is_left_alone(open_window: Window, new_case: NewCase) -> None:
     case = await (await new_case()).submit()
     await case.review("reject", "reviewer1", "reviewer3", reasons=["content_sample_weak"], note="太少。")
