@@ -2,15 +2,16 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from contracts.base import campaign_process_id
 from contracts.campaigns import BulkInput
 from db.repositories import campaign_bulk, point_checks, points, settlement_letters, settlements
 from db.repositories.campaign_bulk import Cursor
+from db.tables.points import point_accounts
 from domain.campaigns.members import SHARDS
 from domain.campaigns.terms import Status
-from domain.points import Source
+from domain.points import Account, Source
 from tests.support.campaigns import Campaign
 
 PAGE = 2
@@ -69,8 +70,8 @@ async def settle(campaign: Campaign, *, cancelled: bool = False) -> None:
 
     def pay(conn: Connection) -> None:
         after: Cursor | None = None
-        none = settlements.Prizes({})
-        while (end := settlements.pay_page(conn, given, none, after, PAGE, given.at).end) is not None:
+        prizes = settlements.rank_prizes(conn, given)
+        while (end := settlements.pay_page(conn, given, prizes, after, PAGE, given.at).end) is not None:
             after = end
 
     for _ in range(2):
@@ -86,6 +87,12 @@ async def settle(campaign: Campaign, *, cancelled: bool = False) -> None:
 
     for _ in range(2):
         await campaign.db.write(tell)
+
+
+async def balance(campaign: Campaign, account: Account) -> int:
+    """What an account holds, 0 for one that there is not."""
+    held = select(point_accounts.c.balance).where(point_accounts.c.id == account.id)
+    return (await campaign.db.read(lambda conn: conn.execute(held).scalar())) or 0
 
 
 async def paid(campaign: Campaign, person_id: str) -> int:
