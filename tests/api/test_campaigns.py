@@ -130,6 +130,31 @@ async def test_handed_in_approved_and_steered(api: Api) -> None:
     problem(await leader.post(f"{path}/extend", {"days": 2}), 409, "campaign_not_open")
 
 
+async def test_what_was_handed_in_cannot_be_changed_or_deleted(api: Api) -> None:
+    """Neither the zone in which its days end nor what it pays, from the moment that staff may look at it."""
+    leader, manager = await api.user("leader", Role.LEADER), await api.user("manager", Role.CAMPAIGN_MANAGER)
+    await fed(api)
+    draft = await drafted(leader)
+    path = f"/campaigns/{draft['id']}"
+    changes = ({"time_zone": "Pacific/Pago_Pago"}, {"rewards": {"completion": 1000}}, {"length_days": 5})
+
+    async def stands() -> None:
+        before = await leader.get(path)
+        for change in changes:
+            body, mark = {"plan": draft["plan"] | change}, {"If-Match": before.headers["etag"]}
+            problem(await leader.http.patch(path, json=body, headers=mark), 409, "campaign_not_editable")
+        assert (await leader.get(path)).json() | {"now": None} == before.json() | {"now": None}
+
+    await leader.post(f"{path}/submit")
+    await stands()
+    approved = await manager.post(f"{path}/review", {"decision": "approve"})
+    assert approved.json()["status"] == "scheduled"
+    await stands()
+    # Called off, it is kept: whoever had a place in it is told what became of it.
+    assert (await leader.post(f"{path}/cancel")).json()["status"] == "cancelled"
+    await stands()
+
+
 async def test_prizes_for_headcount_cannot_be_handed_in(api: Api) -> None:
     leader = await api.user("leader", Role.LEADER)
     plan = {"starts_on": START, "rewards": {"ranks": [{"board": "invitations", "place": 1, "points": 5}]}}

@@ -13,10 +13,13 @@ from db.tables.campaigns import campaigns, check_ins
 from domain.campaigns.terms import Status
 from domain.ids import new_id
 from settings import Settings
+from tests.support import settling
 from tests.support.campaigns import NOTE, Campaign
 from tests.support.vetting_api import Api, User, problem, running_api
 
 REWARDS = {"check_in": 2, "streaks": ({"days": 2, "points": 10},), "completion": 50}
+ZONES = ("Pacific/Kiritimati", "Asia/Shanghai", "Pacific/Pago_Pago")
+"""A whole day apart, and where the campaign is."""
 
 
 @pytest.fixture
@@ -181,6 +184,27 @@ async def test_a_check_in_is_dated_by_the_campaigns_clock(api: Api) -> None:
     [row] = await api.rows(select(check_ins.c.at))
     today = (await ann.get(f"/campaigns/{campaign.id}/me")).json()
     assert row["at"].isoformat()[:10] == today["now"][:10]
+
+
+async def test_who_travels_has_the_days_of_the_campaign(api: Api) -> None:
+    """Wherever the account says it is: one check-in a day, none of them missed, and the same dates."""
+    campaign, ann = await running(api, time_zone="Asia/Shanghai", length_days=4)
+    at, seen = f"/campaigns/{campaign.id}", []
+    for day, zones in enumerate((ZONES, ZONES[::-1], ZONES), start=1):
+        await campaign.go(day)
+        taken = set()
+        for zone in zones:
+            assert (await ann.http.patch("/me", json={"time_zone": zone})).status_code == 200
+            taken.add((await check_in(ann, campaign)).json()["id"])
+            mine = (await ann.get(f"{at}/me")).json()
+            assert (mine["day"], mine["days_done"], mine["streak"]) == (day, day, day)
+            seen.append([one["on"] for one in mine["days"]])
+            board = (await ann.get(f"{at}/leaderboard")).json()["items"]
+            assert [one["value"] for one in board] == [day]
+        assert len(taken) == 1
+        await settling.close(campaign, day)
+    assert seen == [[f"2026-03-0{number}" for number in range(2, 6)]] * len(seen)
+    assert (await campaign.member(ann.id))["missed"] == 0
 
 
 async def test_my_day(api: Api) -> None:
