@@ -17,6 +17,7 @@ from tests.support import memory
 from tests.support.brief import DATABASES, SAID, left_out
 from tests.support.dealing import dealt
 from tests.support.lent import LentDatabases
+from tests.support.missing import missing
 from tests.support.postgres import Postgres, PostgresMissing, create_database
 from tests.support.shared import shared_service
 from tests.support.temporal import PrivateTemporal, SharedTemporal, new_namespace, program
@@ -129,9 +130,7 @@ def postgres_admin_url(run_dir: Path) -> Iterator[str]:
         with shared_service(run_dir, "postgres", lambda: Postgres.start(within=memory.place())) as service:
             yield service["admin_url"]
     except PostgresMissing as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
+        missing("POSTGRESQL", error)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """One Kameng with the demo community for the whole run, and one Chromium for each of its processes."""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.browser.cases import Case, newcomer
 from tests.browser.guests import Guest, window
 from tests.browser.kameng import RunningKameng
 from tests.support import chromium
+from tests.support.missing import missing
 from tests.support.shared import shared_service
 
 Window = Callable[..., AbstractAsyncContextManager[Guest]]
@@ -31,9 +31,7 @@ def chromium_path() -> str:
     try:
         return chromium.locate()
     except chromium.ChromiumMissing as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(f"NOT TESTED ON CHROMIUM: {error}")
+        missing("CHROMIUM", error)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from db.tables.access import rate_counters
 from db.urls import normalise_url
 from engine import processes
 from tests.db.test_database import add, buckets
+from tests.support.missing import missing
 from tests.support.postgres import Postgres, PostgresMissing, create_database
 
 
@@ -120,7 +121,7 @@ def own_server() -> Iterator[Postgres]:
     try:
         server = Postgres.start()
     except PostgresMissing as error:
-        pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
+        missing("POSTGRESQL", error)
     yield server
     server.stop()
 

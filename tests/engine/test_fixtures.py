@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from db.database import Database
 from db.migrate import is_current
+from tests.support.missing import missing
 from tests.support.shared import shared_service
 
 
@@ -34,3 +37,12 @@ def test_a_shared_service_is_started_once_and_stopped_last(tmp_path: Path) -> No
             assert first == second == {"name": "recorded"}
         assert log == ["started"]
     assert log == ["started", "stopped"]
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_what_is_missing_is_told_and_fails_in_continuous_integration(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="none here"):
+        missing("POSTGRESQL", LookupError("none here"))

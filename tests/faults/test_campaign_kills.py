@@ -45,6 +45,7 @@ from tests.faults.leisurely import held_by
 from tests.faults.processes import Nursery
 from tests.faults.world import PATIENCE_SECONDS, Patient, World, world
 from tests.support.campaign_case import DAY, CampaignCase
+from tests.support.missing import missing
 from tests.support.postgres import DURABLE, Postgres, PostgresMissing, create_database
 from tests.support.temporal import PrivateTemporal
 
@@ -74,7 +75,7 @@ def own_postgres() -> Iterator[Postgres]:
     try:
         server = Postgres.start(DURABLE)
     except PostgresMissing as error:
-        pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
+        missing("POSTGRESQL", error)
     yield server
     server.stop()
     shutil.rmtree(server.directory, ignore_errors=True)

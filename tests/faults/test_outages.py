@@ -25,6 +25,7 @@ from engine.timeskip import advance
 from engine.visitors import Visitor
 from tests.faults.processes import Nursery
 from tests.faults.world import CALL_SECONDS, HOST, REVIEWERS, Application, World, world
+from tests.support.missing import missing
 from tests.support.postgres import OPTIONS, Postgres, PostgresMissing, create_database
 from tests.support.temporal import PrivateTemporal
 
@@ -217,7 +218,7 @@ def own_postgres() -> Any:
     try:
         server = Postgres.start(DURABLE)
     except PostgresMissing as error:
-        pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
+        missing("POSTGRESQL", error)
     yield server
     server.stop()
     shutil.rmtree(server.directory, ignore_errors=True)
