@@ -66,12 +66,14 @@ class Narrator:
     def timeline(self, entries: list[dict[str, Any]]) -> None:
         """Print the timeline as a table."""
         table = Table(title=self.words("timeline"), title_justify="left", header_style="bold")
-        for column in ("#", self.words("when"), self.words("what"), self.words("who")):
-            table.add_column(column, no_wrap=True)
+        for column in ("#", "when", "what", "who"):
+            # On a narrow terminal only the words give way: a number or a date cut short says something else.
+            table.add_column(column if column == "#" else self.words(column), no_wrap=column != "what")
         for entry in entries:
             at = datetime.fromisoformat(entry["at"])
             what = self.phrases.t(f"page.entry.{entry['code']}")
-            table.add_row(str(entry["seq"]), f"{at:%Y-%m-%d %H:%M}", what, entry["actor"])
+            who = self.phrases.t(f"page.actor.{entry['actor']}")
+            table.add_row(str(entry["seq"]), f"{at:%Y-%m-%d %H:%M}", what, who)
         self.console.print(table)
 
     def report(self, report: Mapping[str, Any]) -> None:

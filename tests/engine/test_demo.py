@@ -30,6 +30,16 @@ def _left_behind() -> list[str]:
     return found
 
 
+@pytest.mark.parametrize(("language", "who"), [(0, "申请人"), (1, "applicant")])
+def test_numbers_and_dates_of_the_timeline_are_whole_on_a_narrow_terminal(language: int, who: str) -> None:
+    console = Console(width=80, record=True)
+    entry = {"seq": 17, "at": "2026-12-03T22:10:00+00:00", "code": "probation_judged", "actor": "applicant"}
+    Narrator(console, language).timeline([entry])
+    line = next(line for line in console.export_text().splitlines() if "17" in line)
+    assert [part.strip() for part in line.split("│")][1:3] == ["17", "2026-12-03 22:10"]
+    assert who in line.casefold()
+
+
 @pytest.mark.slow
 def test_the_story_is_told_to_its_end_and_nothing_stays_behind(tmp_path: Path) -> None:
     told = subprocess.run(
