@@ -15,7 +15,7 @@ from locales import translate
 
 Model = TypeVar("Model", bound=BaseModel)
 
-FOR_PEOPLE: Final = {"edit_conflict": "page.edit_conflict"}
+FOR_PEOPLE: Final = {"edit_conflict": "page.edit_conflict", "validation_failed": "page.staff.look_again"}
 """Problems that a program reads otherwise than somebody before a form."""
 
 

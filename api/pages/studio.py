@@ -34,7 +34,7 @@ from db.repositories import campaign_stories, campaigns, people
 from db.repositories.campaigns import NotEditable, Stale
 from domain.campaigns.invitations import PlanWarning
 from domain.campaigns.plan import Board, CampaignPlan, Enrolment, InvitationMode, Proof
-from domain.campaigns.terms import ENDED, Status, WaitingOn
+from domain.campaigns.terms import ENDED, Refusal, Status, WaitingOn
 from domain.ids import new_id
 from domain.people import PersonStatus
 
@@ -222,6 +222,8 @@ async def _refused(
     # Saved it is, where the handing in was refused; after a conflict saving again is a choice.
     row = await parts.db.read(lambda conn: campaigns.get(conn, campaign_id))
     form.values = {**values, "edit_version": row.edit_version if row else 0}
+    if problem.code == Refusal.STARTS_TOO_SOON.value:
+        form.errors["starts_on"] = form.error
     for code in problem.values.get("warnings", ()):
         form.errors[f"warning-{PlanWarning(code).value}"] = form.error
     plan = studio_plan.plan_of(studio_plan.changes_of(values))

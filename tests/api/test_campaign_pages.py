@@ -399,6 +399,18 @@ async def test_a_campaign_does_not_begin_in_the_past(api: Api) -> None:
         assert 'id="starts_on-error"' in refused.text
         assert en("field.starts_in_the_past") in refused.text
         assert f'value="{day}"' in refused.text
+        # What is said to programs has no fields «named in errors» to show to people.
+        assert en("problem.validation_failed.detail") not in refused.text
+        assert en("page.staff.look_again") in refused.text
+
+
+async def test_a_first_day_too_near_is_marked_where_it_is_chosen(served: Api) -> None:
+    leader, _ = await window(served, "leader", Role.LEADER)
+    path = await begun(leader)
+    values = fields(await look(leader, path)) | {"starts_on": "2020-01-01", "action": "submit"}
+    refused = await send(leader, path, 422, **values)
+    assert 'id="starts_on-error"' in refused.text
+    assert refused.text.count(en("problem.starts_too_soon.detail")) == 2
 
 
 async def test_handed_in_sent_back_approved_and_steered(served: Api) -> None:
@@ -411,6 +423,8 @@ async def test_handed_in_sent_back_approved_and_steered(served: Api) -> None:
     shown = await look(leader, path)
     assert en("page.campaign.waiting_on.staff") in shown
     assert en("campaign_if_nothing.staff_reminded") in shown
+    assert "60,000 points at most" in shown, "the history says how much was asked for"
+    assert en("page.studio.estimate") in shown, "what staff weigh, its leader sees as well"
     await look(member, "/staff/campaigns", 403)
     assert desk in await look(staff, "/staff/campaigns")
     text = await look(staff, desk)
@@ -431,7 +445,11 @@ async def test_handed_in_sent_back_approved_and_steered(served: Api) -> None:
     await send(leader, f"{path}/steps/extend", 422, days="none")
     await send(leader, f"{path}/steps/extend", days="2")
     await send(leader, f"{path}/steps/pause", 409)
-    assert "Good luck." in await look(leader, path)
+    for client, page in ((leader, path), (staff, desk)):
+        shown = await look(client, page)
+        assert "Good luck." in shown
+        assert "60,000 points reserved" in shown
+        assert "2 days more, 32 days in all" in shown
     await send(staff, f"{desk}/steps/cancel", reason="The sponsor left.")
     assert "The sponsor left." in await look(leader, path)
     assert en("page.campaign.status.cancelled") in await look(leader, "/studio")

@@ -277,6 +277,7 @@ async def test_the_page_of_the_pool(api: Api, admin: User, locale: str) -> None:
     await promised(api, campaign, 400)
     text = await look(manager, "/staff/pool")
     assert NASTY not in text
+    assert f'href="/staff/campaigns/{campaign}"' in text
     assert text.count("<polygon") == 3
     assert 'role="img" aria-labelledby="pool-words"' in text
     told = re.search(r'<figcaption id="pool-words">(.*?)</figcaption', text, re.DOTALL)
