@@ -107,7 +107,7 @@ async def change(request: Request, actor: Manager, code: Code, parts: PartsDep) 
     try:
         named = _named(code, values, actor.locale)
         version = int(values.get("expected_version", "0")[:9] or 0)
-        await parts.db.write(lambda conn: templates.write(conn, actor, named, version, given) and None)
+        await parts.db.write(lambda conn: _write(conn, actor, code, named, version, given))
     except (Problem, ValueError) as error:
         problem = error if isinstance(error, Problem) else Problem("edit_conflict")
         if problem.code == "edit_conflict" and code != NEW:
@@ -117,6 +117,13 @@ async def change(request: Request, actor: Manager, code: Code, parts: PartsDep) 
         form = told(problem, values, actor.locale)
         return await _editor(request, actor, code, parts, form, given.plan, problem.status)
     return seen(f"/staff/templates/{named}", f"template_{action if action == 'retire' else 'saved'}")
+
+
+def _write(conn: Connection, actor: Actor, code: str, named: str, version: int, given: TemplateIn) -> None:
+    # One that is shipped and was never changed has version 0, as a new one has.
+    if code == NEW and templates.find(conn, named) is not None:
+        raise field_problem("code", "template_taken", translate(actor.locale, "field.template_taken"))
+    templates.write(conn, actor, named, version, given)
 
 
 def _named(code: str, values: Mapping[str, Any], locale: str) -> str:

@@ -171,6 +171,13 @@ async def test_the_pages_edit_add_retire_and_restore(api: Api) -> None:
     texts = {f"texts.{locale}.{text.value}": "Reading month" for locale in LOCALES for text in TemplateText}
     unnamed = await send(staff, f"{DESK}/new", 422, **own | texts | {"code": "New!"}, action="save")
     assert 'id="code-error"' in unnamed.text
+    # Neither a shipped one that nobody has changed is written over by a new one, nor one that was changed.
+    for code in ("topic_discussion", "learning_plan"):
+        for _ in range(2):
+            taken = await send(staff, f"{DESK}/new", 422, **own | texts | {"code": code}, action="save")
+            assert 'id="code-error"' in taken.text
+            assert en("field.template_taken") in html.unescape(taken.text)
+    assert en("campaign_template.topic_discussion.title") in await look(leader, "/studio/campaigns/new")
     done = await send(staff, f"{DESK}/new", **own | texts | {"code": "reading_month"}, action="save")
     assert done.headers["location"] == f"{DESK}/reading_month?done=template_saved"
     assert "Reading month" in await look(leader, "/studio/campaigns/new")
