@@ -18,7 +18,8 @@ from domain.campaigns.calendar import date_of
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.reports import Against
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+# Those of full width as well: where Chinese is typed, programs take them for the others.
+_FORMULA: Final = (*"=+-@＝＋－＠", "\t", "\r", "\n", "\0")
 _SINGLE: Final = (
     "cancelled",
     "days_run",
