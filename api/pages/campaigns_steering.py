@@ -38,7 +38,7 @@ async def steered(
         if problem.code == "not_found":
             raise
         return await again(told(problem, values, actor.locale), problem.status)
-    return seen("/studio" if view is None else back, f"campaign_{step}")
+    return seen("/studio", "draft_deleted") if view is None else seen(back, f"campaign_{step}")
 
 
 async def _sent(

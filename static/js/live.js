@@ -27,11 +27,12 @@ function differs(part, fresh) {
 function replace(part, fresh) {
   if (!differs(part, fresh)) return true;
   if (inUse(part)) return false;
-  const open = [...part.querySelectorAll("details")].map((details) => details.open);
+  // By their words: what can be done changes, and nobody is to find another step open where theirs was.
+  const open = new Set([...part.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent));
   part.replaceChildren(...fresh.childNodes);
-  [...part.querySelectorAll("details")].forEach((details, index) => {
-    details.open ||= open[index] ?? false;
-  });
+  for (const summary of part.querySelectorAll("details > summary")) {
+    summary.parentElement.open ||= open.has(summary.textContent);
+  }
   part.classList.add("fresh");
   return true;
 }
@@ -41,9 +42,12 @@ async function fetchAnew() {
   if (!answer.ok || answer.redirected) throw new Error(`the page answers ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const parts = [live, ...document.querySelectorAll("[data-live]")];
+  const fresh = page.getElementById("live");
+  // What is a page of another kind by now (a plan sent back is a form again) is opened anew as a whole.
+  if (!fresh && !parts.some(inUse)) return location.reload();
   const changed = parts.some((part) => differs(part, page.getElementById(part.id)));
   const kept = parts.filter((part) => !replace(part, page.getElementById(part.id)));
-  if (behind) behind.hidden = kept.length === 0;
+  if (behind) behind.hidden = Boolean(fresh) && kept.length === 0;
   if (changed) announcement.textContent = announcement.dataset.text;
   document.dispatchEvent(new Event("renewed"));
 }

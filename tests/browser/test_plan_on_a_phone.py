@@ -46,3 +46,23 @@ async def test_the_estimate_goes_along(open_window: Window, new_case: NewCase, l
             assert above["height"] < 70
             assert above["y"] + above["height"] <= below["y"]
         guest.expected_refusals()
+
+
+async def test_a_mistake_looks_like_one_beside_choices_too(open_window: Window, new_case: NewCase) -> None:
+    leader = await new_case(roles=[Role.LEADER])
+    starts_on = (datetime.now(UTC) + timedelta(20)).date().isoformat()
+    draft = await (await leader.visitor()).post(
+        "/campaigns", {"template": "learning_plan", "starts_on": starts_on}
+    )
+    async with open_window(viewport=PHONE) as guest:
+        page = guest.page
+        await guest.be(leader.key)
+        await guest.go(f"/studio/campaigns/{draft['id']}")
+        await page.fill("#capacity", "")
+        await page.uncheck("[name='requirement.proofs']:checked")
+        await guest.press("page.studio.save")
+        looks = "(all) => all.map((one) => getComputedStyle(one).color + getComputedStyle(one).fontWeight)"
+        found = await page.locator("p.error").evaluate_all(looks)
+        assert len(found) == 2
+        assert len(set(found)) == 1, found
+        guest.expected_refusals()
