@@ -1,4 +1,4 @@
-"""kill -9 of worker, PostgreSQL, API and Temporal in the middle of a campaign's bulk work.
+"""kill -9 of worker, PostgreSQL, API and Temporal in the middle of a campaign's bulk work, on each database.
 
 One campaign goes through a day's close, a reminder run, its settlement and the letters about it, and in each
 of them everything dies once, one after the other. Members check in all the while, some of them brought by
@@ -44,6 +44,7 @@ from settings import Settings
 from tests.faults.leisurely import held_by
 from tests.faults.processes import Nursery
 from tests.faults.world import PATIENCE_SECONDS, Patient, World, world
+from tests.support.brief import DATABASES
 from tests.support.campaign_case import DAY, CampaignCase
 from tests.support.missing import missing
 from tests.support.postgres import DURABLE, Postgres, PostgresMissing, create_database
@@ -69,14 +70,19 @@ NOTE = {"note": "Read two chapters about compound interest, and tried the sums a
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL of this test's own that keeps what it has committed."""
+@pytest.fixture(params=DATABASES)
+def own_database(request: pytest.FixtureRequest) -> Iterator[tuple[str, Postgres | None]]:
+    """A migrated database of this test's own, and its server: one that keeps what it has committed."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_url"), None
+        return
     try:
         server = Postgres.start(DURABLE)
     except PostgresMissing as error:
         missing("POSTGRESQL", error)
-    yield server
+    url = create_database(server.admin_url, "kameng")
+    upgrade(url)
+    yield url, server
     server.stop()
     shutil.rmtree(server.directory, ignore_errors=True)
 
@@ -100,6 +106,12 @@ class Story:
     """Check-ins that were answered 201: the id of each, and whose it is."""
     landed: list[tuple[str, int, int]] = field(default_factory=list)
     """Each kill: who, how much of the work was done when it was over, and how much there was."""
+
+    @property
+    def strikes(self) -> list[tuple[str, float]]:
+        """Who is killed: PostgreSQL too, where the world has one of its own."""
+        here = self.here
+        return [strike for strike in STRIKES if strike[0] != "postgres" or here.postgres is not None]
 
     def _person(self, person_id: str) -> Patient:
         return Patient(self.here, self.addresses[person_id])
@@ -319,13 +331,15 @@ async def _shows_the_end(dashboard: Dashboard) -> None:
 
 
 async def test_closed_once_mailed_once_paid_once(
-    private_temporal: PrivateTemporal, nursery: Nursery, own_postgres: Postgres, tmp_path: Path
+    private_temporal: PrivateTemporal,
+    nursery: Nursery,
+    own_database: tuple[str, Postgres | None],
+    tmp_path: Path,
 ) -> None:
-    url = create_database(own_postgres.admin_url, "kameng")
-    upgrade(url)
+    url, postgres = own_database
     async with (
         world(
-            tmp_path, private_temporal, nursery, url, worker_kind="leisurely_worker", postgres=own_postgres
+            tmp_path, private_temporal, nursery, url, worker_kind="leisurely_worker", postgres=postgres
         ) as here,
         story(here) as told,
     ):
@@ -343,7 +357,7 @@ async def test_closed_once_mailed_once_paid_once(
             await _killed_in(told, ends, [_settling(case), _telling(case)], [])
             await case.handle.result()
             await _shows_the_end(dashboard)
-        assert [victim for victim, *_ in told.landed] == [victim for victim, _ in STRIKES] * 4
+        assert [victim for victim, *_ in told.landed] == [victim for victim, _ in told.strikes] * 4
         await told.none_lost()
         await _closed_once(case)
         await _mailed_once(case, reminding)
@@ -357,7 +371,7 @@ async def _killed_in(told: Story, instant: datetime, due: list[Work], checking_i
     await told._until(due[0], 1)
     streaming = asyncio.create_task(told.stream(checking_in))
     for number, work in enumerate(due):
-        for victim, share in STRIKES:
+        for victim, share in told.strikes:
             await told.strike(victim, work, share)
         await _are_done(told, due[:number])
     await asyncio.gather(going, streaming)
