@@ -57,8 +57,12 @@ DAYS = 2
 HOUR = 21
 STREAMING = 30
 """So many members check in while everything dies, in each of the two runs on a day that is open."""
-STRIKES = (("worker", 0.1), ("postgres", 0.3), ("api", 0.5), ("temporal", 0.7))
-"""Who is killed, and at which share of the work that is to be done."""
+STRIKES = (("temporal", 0.1), ("postgres", 0.3), ("api", 0.5), ("worker", 0.7))
+"""Who is killed, and at which share of the work that is to be done.
+
+The worker among those who missed the first day: what it did not tell of is done again, and must not count
+them as missing twice. Of those who are first in order nobody would notice.
+"""
 PRIZES = {1: 3_000, 2: 2_000, 3: 1_000}
 """Points of the first places by days; who shares the first shares all three."""
 STREAK_POINTS = 7
