@@ -266,7 +266,7 @@ def of_leader(effects: Effects) -> Texts:
 def test_the_leader_reads_what_is_theirs_to_do() -> None:
     state = begun(2)
     paused = of_leader(run.pause(state, "leader", None, state.opens(2)))
-    assert_says(paused, "you resume it in the studio, or staff do", "由你在后台恢复，或由工作人员恢复")
+    assert_says(paused, "you resume it in the studio, or staff do", "由你在工作室恢复，或由工作人员恢复")
     assert_says(paused, "stays paused", "一直停着")
     resumed = of_leader(run.resume(state, "leader", state.opens(2)))
     extended = of_leader(run.extend(state, "leader", 1, state.opens(2)))
