@@ -19,6 +19,7 @@ from starlette.routing import Match
 
 from api.envelope import locale_of
 from api.inputs import TIME_ZONES
+from api.pages.forms import local
 from api.parts import parts_of
 from api.security.gate import Actor
 from domain.people import LOCALES
@@ -216,12 +217,14 @@ def page(
     reader = reader_of(request, actor)
     settings = parts_of(request).settings
     template = request.app.state.templates.get_template(f"{name}.html")
+    here = context.pop("here", None) or _here(request)
     body = template.render(
         me=actor,
         r=reader,
         t=reader.t,
         word=reader.word,
-        here=context.pop("here", None) or _here(request),
+        here=here,
+        back=_back(request, here),
         done=context.pop("done", request.query_params.get("done")),
         development=settings.time_machine_enabled,
         temporal_ui=settings.temporal_ui_url,
@@ -242,10 +245,7 @@ def page(
 
 
 def _here(request: Request) -> str:
-    """Return the address of the page: of one that a form was answered with, the nearest that can be opened.
-
-    The language switch leads back there, by following a link.
-    """
+    """Return the page's address: of one that a form was answered with, the nearest that can be opened."""
     path = request.url.path
     if request.method in ("GET", "HEAD"):
         return path
@@ -255,3 +255,13 @@ def _here(request: Request) -> str:
             return path
         path = path.rpartition("/")[0]
     return "/"
+
+
+def _back(request: Request, here: str) -> str:
+    """Return where the language switch leads back to, by following a link: to just what is shown.
+
+    Without its query a board would be another one, and a link that signs in would be none.
+    """
+    url = request.url
+    whole = f"{url.path}?{url.query}"
+    return whole if request.method in ("GET", "HEAD") and url.query and local(whole, "") else here

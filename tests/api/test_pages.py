@@ -1,5 +1,6 @@
 """The pages without a browser: guarded, escaped, in the reader's language; forms say what is wrong."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,20 @@ async def test_a_chosen_language_is_kept_and_leads_back_to_this_host_only(api: A
     assert '<html lang="zh-CN">' in (await look(client, "/")).text
     await client.post("/language", data={"locale": "xx", "back": "/"})
     assert '<html lang="zh-CN">' in (await look(client, "/")).text
+
+
+async def test_the_switch_leads_back_to_just_what_is_shown(api: Api) -> None:
+    client = await browser(api, SITE)
+    token = "A" * 43
+    for place in ("/leaders", "/sign-in?next=/i/abc", f"/sign-in?token={token}&next=/campaigns%3Fx%3D1"):
+        text = (await look(client, place)).text
+        [back] = re.findall('name="back" value="([^"]*)"', text)
+        assert html.unescape(back) == place
+        answer = await client.post("/language", data={"locale": "zh-CN", "back": html.unescape(back)})
+        assert answer.headers["location"] == place
+    # What is longer than an address may be leads back to the page at least.
+    long = await look(client, f"/sign-in?next=/{'a' * 600}")
+    assert 'name="back" value="/sign-in"' in long.text
 
 
 async def test_the_switch_of_a_refused_form_leads_to_a_page_that_can_be_opened(api: Api) -> None:
