@@ -211,6 +211,15 @@ REST_DAY = ("Day 3 is a day of rest", "第 3 天是休息日")
 IN_LINE = ("You are still on its waiting list", "你还在候补名单上")
 ON_STUDIO, ON_CAMPAIGN = (f"/studio/campaigns/{CAMPAIGN}\n",) * 2, (f".example/campaigns/{CAMPAIGN}\n",) * 2
 
+# Where a member checks in: one tap from the letter that asks for it.
+ON_OWN_DAY = (f".example/campaigns/{CAMPAIGN}/me\n",) * 2
+
+
+@pytest.mark.parametrize("template", [MailTemplate.CAMPAIGN_REMINDER, MailTemplate.CAMPAIGN_NUDGE])
+def test_who_is_asked_to_check_in_is_led_to_where_that_is_done(template: MailTemplate) -> None:
+    text = read(template, **HEADED, day=3, days=3, missed=3, streak=0, closes_at=UNTIL)
+    assert_says(text, *ON_OWN_DAY)
+
 
 def resumed(**data: Any) -> Texts:
     return read(MailTemplate.CAMPAIGN_RESUMED, **HEADED, day=3, closes_at=UNTIL, **data)
@@ -233,7 +242,7 @@ def test_who_is_told_that_it_goes_on_is_asked_for_what_can_still_be_done(
     """Without what is known of the reader it is a letter as they were queued before."""
     text = resumed(**data)
     assert_says(text, *said)
-    assert_says(text, *ON_CAMPAIGN)
+    assert_says(text, *(ON_OWN_DAY if said is CHECK_IN_BY else ON_CAMPAIGN))
     for others in {CHECK_IN_BY, NOTHING_MORE, REST_DAY, IN_LINE} - {said}:
         assert_silent(text, *others)
     (assert_says if said is CHECK_IN_BY else assert_silent)(text, *CHECK_IN)
