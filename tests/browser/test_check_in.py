@@ -47,3 +47,20 @@ async def test_a_picture_that_is_none_is_refused_beside_the_form(
         await expect(page.locator("[data-upload-error]")).to_be_visible()
         await expect(page.locator("#note")).to_have_value(NOTE)
         guest.expected_refusals()
+
+
+async def test_a_choice_is_as_easy_to_hit_beside_a_hint_as_elsewhere(
+    open_window: Window, new_states: NewStates
+) -> None:
+    states = await (await new_states()).with_days()
+    async with open_window(viewport={"width": 390, "height": 844}) as guest:
+        await guest.be(states.member.key)
+        await guest.go(f"/campaigns/{states.ids['proofs']}/me")
+        choice = guest.page.locator("label.choice", has=guest.page.locator("[name=private]"))
+        box, row = await choice.locator("input").bounding_box(), await choice.bounding_box()
+        assert box is not None
+        assert row is not None
+        assert row["height"] >= 44
+        text = await choice.locator("span").bounding_box()
+        assert text is not None
+        assert abs(box["y"] + box["height"] / 2 - text["y"] - text["height"] / 2) < 3
