@@ -137,8 +137,9 @@ class MyDay(BaseModel):
 class TodayOut(BaseModel):
     """A member's own place in a campaign. ``day`` is 0 before the start; instants are the campaign's own.
 
-    ``missed_days`` can still be made up. ``points_so_far`` are paid at the settlement; ``friends`` are those
-    who came by an invitation and stayed; ``rank`` is the place on the board of days, null without one.
+    ``missed_days`` can still be made up. ``points_so_far`` are paid at the settlement, and after it what was
+    paid; ``friends`` are those who came by an invitation and stayed; ``rank`` is the place on the board of
+    days, null without one.
     """
 
     campaign_id: str

@@ -24,7 +24,7 @@ from api.services import mentions
 from api.services.campaign_views import may_see
 from api.services.campaigns import existing
 from api.services.vetting import process_now
-from db.repositories import certificates, check_ins, enrolments, leaderboards
+from db.repositories import check_ins, enrolments, leaderboards, settlements
 from db.repositories.check_in_records import Kind, Rules, record_of, rules_of, shifts_of
 from db.repositories.check_ins import CheckedIn, CheckIn, Taken
 from db.repositories.leaderboards import Line, Position
@@ -115,6 +115,7 @@ def today(conn: Connection, campaign_id: str, person_id: str) -> TodayOut:
         raise Problem("not_enrolled")
     rules, record = rules_of(conn, row), record_of(conn, campaign_id, person_id)
     made_up_later = _make_up_days(row, member, rules, record)
+    settled = settlements.of_member(conn, campaign_id, person_id)
     rank = leaderboards.own(conn, campaign_id, row.leader_id, Board.DAYS, person_id)
     return TodayOut(
         campaign_id=campaign_id,
@@ -130,11 +131,11 @@ def today(conn: Connection, campaign_id: str, person_id: str) -> TodayOut:
         days_done=member.days_done,
         missed_days=list(made_up_later),
         cards_left=max(0, rules.plan.make_up.cards - member.make_ups_used),
-        points_so_far=_points_so_far(rules, member),
+        points_so_far=_points_so_far(rules, member) if settled is None else _points_paid(settled),
         friends=member.friends_activated,
         rank=rank[0] if rank else None,
         reminder_hour=member.reminder_hour,
-        certificate_code=certificates.code_of(conn, campaign_id, person_id),
+        certificate_code=settled.certificate_code if settled is not None else None,
         days=_calendar(conn, row, member, rules, record, made_up_later),
     )
 
@@ -161,6 +162,10 @@ def _points_so_far(rules: Rules, member: Any) -> int:
     # Nobody has completed what is not over.
     points = member_points(rules.plan, record, cut_short=True)
     return sum(points[kind] for kind in PaymentReason if kind in points)
+
+
+def _points_paid(settled: Any) -> int:
+    return sum(getattr(settled, f"{kind.value}_points") for kind in PaymentReason)
 
 
 def _calendar(

@@ -71,14 +71,6 @@ def hide(conn: Connection, code: str, hidden: bool, now: datetime) -> None:
     conn.execute(update(settlements).where(mine).values(certificate_hidden_at=now if hidden else None))
 
 
-def code_of(conn: Connection, campaign_id: str, person_id: str) -> str | None:
-    """Return the code of a member's certificate of a campaign, None without one."""
-    found = select(settlements.c.certificate_code).where(
-        settlements.c.campaign_id == campaign_id, settlements.c.person_id == person_id
-    )
-    return conn.execute(found).scalar_one_or_none()
-
-
 def _certificate(conn: Connection, row: Any) -> Certificate:
     plan, shifts = CampaignPlan.model_validate(row.plan), shifts_of(conn, row.campaign_id)
     return Certificate(

@@ -112,6 +112,21 @@ async def test_a_member_finds_it(api: Api) -> None:
     assert (await other.get(f"/campaigns/{without.id}/me")).json()["certificate_code"] is None
 
 
+async def test_after_the_settlement_the_own_page_says_what_was_paid(api: Api) -> None:
+    client, ann = await window(api, "ann")
+    campaign = await certified(api, ann.id)
+    paid = {"check_in_points": 54, "completion_points": 100, "rank_points": 30, "invitation_points": 20}
+    await api.execute(update(settlements).values(**paid))
+    assert (await ann.get(f"/campaigns/{campaign.id}/me")).json()["points_so_far"] == 204
+    page = await look(client, f"/campaigns/{campaign.id}/me")
+    assert f'{en("page.own.points_over")}</dt><dd><strong class="number">204<' in page
+    assert f"<h1>{en('page.own.title_over')}</h1>" in page
+    # What is over has no today.
+    about = await look(client, f"/campaigns/{campaign.id}")
+    assert en("page.campaign.place.took_part") in about
+    assert en("page.campaign.done_today") not in about
+
+
 async def mine(user: User) -> list[dict[str, str]]:
     found: list[dict[str, str]] = (await user.get("/me/certificates")).json()["items"]
     return found
