@@ -21,6 +21,7 @@ from api.routes.applications import MAX_UPLOAD
 from api.routes.shares import SignedIn, picture_answer
 from api.schemas.shares import SharingIn
 from api.services import featured, mentions
+from domain.campaigns.sharing import SharingChoice
 
 router = APIRouter(prefix="/campaigns/{campaign_id}")
 
@@ -93,7 +94,8 @@ async def choose(request: Request, actor: Member, campaign_id: ObjectId, parts: 
     await parts.db.write(
         lambda conn: featured.choose(conn, campaign_id, actor.person_id, choice, now) and None
     )
-    return seen(f"/campaigns/{campaign_id}/me", "sharing_chosen")
+    declined = choice is SharingChoice.DECLINED
+    return seen(f"/campaigns/{campaign_id}/me", "sharing_declined" if declined else "sharing_chosen")
 
 
 @router.post("/notes/{check_in_id}/private", openapi_extra=exempt("it stays private"))

@@ -184,6 +184,17 @@ async def test_enrolling_checking_in_and_leaving(api: Api) -> None:
     assert en("page.campaign.place.left") in await look(ann, path)
 
 
+@pytest.mark.parametrize(
+    ("choice", "said"), [("anonymous", "sharing_chosen"), ("declined", "sharing_declined")]
+)
+async def test_only_who_declines_is_told_that_notes_are_taken_down(api: Api, choice: str, said: str) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    chosen = await send(ann, f"/campaigns/{campaign.id}/sharing", choice=choice)
+    assert f"<p>{en(f'page.done.{said}')}</p>" in await look(ann, chosen.headers["location"])
+
+
 async def test_whoever_got_a_place_is_not_told_any_more_of_the_line(api: Api) -> None:
     campaign = await Campaign.at(api.db, capacity=1)
     path = f"/campaigns/{campaign.id}"
