@@ -69,6 +69,7 @@ STATUS_OF: dict[str, int] = {
     "invitation_required": 403,
     "enrolment_barred": 403,
     "not_found": 404,
+    "invitation_unknown": 404,
     "method_not_allowed": 405,
     "request_in_progress": 409,
     "second_factor_exists": 409,

@@ -159,6 +159,11 @@ async def enrol(request: Request, actor: Member, campaign_id: ObjectId, parts: P
             raise
         form = told(problem, values, actor.locale)
         return await _page(request, actor, campaign_id, parts, form, problem.status)
+    return welcomed(campaign_id, place)
+
+
+def welcomed(campaign_id: str, place: EnrolmentOut) -> Response:
+    """Lead on whoever has just got a place, to the day's task, or a place in line."""
     if place.place_in_line is not None:
         return seen(f"/campaigns/{campaign_id}", _IN_LINE)
     return seen(f"/campaigns/{campaign_id}/me", "enrolled")

@@ -21,7 +21,7 @@ from api.schemas.invitations import InvitationIn, InvitationOut, InvitationsOut
 from api.security.gate import Actor
 from api.services import invitations
 from api.services.campaigns import existing
-from api.services.invitation_mails import good_until
+from api.services.invitation_mails import good_until, may_invite
 from domain.campaigns.invitations import Channel, InvitationStatus
 from domain.campaigns.plan import InvitationMode
 from domain.campaigns.terms import OPEN_STATUSES, keeps_joining
@@ -33,12 +33,13 @@ _PERSONAL = (Channel.LINK, Channel.QR)
 
 def _read(
     conn: Connection, campaign_id: str, actor: Actor, base: str, paging: Paging
-) -> tuple[CampaignOut, InvitationsOut, datetime | None]:
+) -> tuple[CampaignOut, InvitationsOut, datetime | None, bool]:
     campaign = seen_by(conn, campaign_id, actor)
     made = invitations.mine(conn, campaign_id, actor.person_id, base, paging, datetime.now(UTC))
     link = _usable(made).get(Channel.LINK.value)
-    until = good_until(conn, existing(conn, campaign_id), link.expires_at) if link else None
-    return campaign, made, until
+    row = existing(conn, campaign_id)
+    until = good_until(conn, row, link.expires_at) if link else None
+    return campaign, made, until, may_invite(conn, row, actor.person_id)
 
 
 def _usable(made: InvitationsOut) -> dict[str, InvitationOut]:
@@ -60,7 +61,9 @@ async def _page(
     status: int = 200,
 ) -> Response:
     base = parts.settings.public_url
-    campaign, made, good = await parts.db.read(lambda conn: _read(conn, campaign_id, actor, base, paging))
+    campaign, made, good, may = await parts.db.read(
+        lambda conn: _read(conn, campaign_id, actor, base, paging)
+    )
     return page(
         request,
         "invitations/mine",
@@ -69,11 +72,13 @@ async def _page(
         here=f"/campaigns/{campaign_id}/invitations",
         c=campaign,
         made=made,
+        first=paging.after is None,
         usable=_usable(made),
         mailed=[one for one in made.invitations if one.channel is Channel.EMAIL],
         open=campaign.status in OPEN_STATUSES and campaign.plan.invitations.mode is not InvitationMode.OFF,
         joining=keeps_joining(campaign.status, campaign.day, campaign.plan.last_joining_day),
         good_until=good,
+        may=may,
         leads=campaign.leader.id == actor.person_id,
         form=form or Form(),
     )

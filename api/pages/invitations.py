@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.conditional import unless_known
 from api.dependencies import PartsDep
 from api.idempotency import exempt
+from api.pages.campaigns import welcomed
 from api.pages.forms import Form, seen, told
 from api.pages.link_previews import description_of
 from api.pages.pictures import Drawings
@@ -28,7 +29,6 @@ from api.services.campaign_views import dates_of
 from api.services.invitation_clicks import click_added, cookie_name, count_try, followed
 from db.repositories import enrolments as entries
 from db.repositories import invitation_codes, invitation_mails
-from domain.campaigns.invitations import Channel
 from domain.campaigns.plan import CampaignPlan
 from domain.campaigns.terms import Status, joining
 from domain.people import Role
@@ -47,7 +47,7 @@ async def _invitation(request: Request, parts: Parts, code: str) -> Row[Any]:
     found = await parts.db.read(lambda conn: invitation_codes.by_code(conn, code, now))
     if found is None:
         await count_try(request)
-        raise Problem("not_found")
+        raise Problem("invitation_unknown")
     return found
 
 
@@ -114,18 +114,14 @@ async def join(request: Request, parts: PartsDep, code: Code) -> Response:
     actor.require(Role.MEMBER)
     given, shown, person_id = EnrolIn(invite_code=code), followed(request), actor.person_id
 
-    def enrol(conn: Connection) -> None:
-        enrolments.enrol(conn, found.campaign_id, person_id, given, datetime.now(UTC), shown)
-
     try:
-        await parts.db.write(enrol)
+        place, _ = await parts.db.write(
+            lambda conn: enrolments.enrol(conn, found.campaign_id, person_id, given, datetime.now(UTC), shown)
+        )
     except Problem as problem:
         form = told(problem, {}, reader_of(request, actor).locale)
         return await _page(request, parts, actor, found, form, problem.status)
-    if found.channel == Channel.EMAIL.value:
-        # It is used up now, and leads nowhere any more.
-        return seen(f"/campaigns/{found.campaign_id}/me")
-    return seen(f"/i/{code}")
+    return welcomed(found.campaign_id, place)
 
 
 @router.get("/i/{code}/qr.svg")

@@ -47,6 +47,12 @@ def good_until(conn: Connection, campaign: Any, expires_at: datetime) -> datetim
     return ends
 
 
+def may_invite(conn: Connection, row: Any, person_id: str) -> bool:
+    """Tell whether ``person_id`` leads the campaign ``row`` or takes part: who waits or left does not."""
+    entry: Any = enrolments.get(conn, row.id, person_id)
+    return person_id == row.leader_id or (entry is not None and entry.status == Place.ACTIVE.value)
+
+
 def campaign_to_invite_to(conn: Connection, campaign_id: str, person_id: str) -> OpenCampaign:
     """Return the campaign if ``person_id`` may invite to it: as its leader or as who takes part.
 
@@ -58,8 +64,7 @@ def campaign_to_invite_to(conn: Connection, campaign_id: str, person_id: str) ->
     plan = CampaignPlan.model_validate(row.plan)
     if plan.invitations.mode is InvitationMode.OFF:
         raise Problem("invitations_off")
-    entry: Any = enrolments.get(conn, campaign_id, person_id)
-    if person_id != row.leader_id and (entry is None or entry.status != Place.ACTIVE.value):
+    if not may_invite(conn, row, person_id):
         raise Problem("not_enrolled")
     if not keeps_joining(Status(row.status), row.day, plan.last_joining_day):
         raise Problem("joining_over")

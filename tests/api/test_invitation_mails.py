@@ -115,7 +115,8 @@ async def test_a_friend_is_mailed_opens_signs_up_and_joins(api: Api) -> None:
     assert await state(ann, campaign) == [("opened", "sent")]
     await sign_up(api, guest, FRIEND, f"/i/{made['code']}")
     joined = await guest.post(f"/i/{made['code']}")
-    assert (joined.status_code, joined.headers["location"]) == (303, f"/campaigns/{campaign.id}/me")
+    own_page = f"/campaigns/{campaign.id}/me?done=enrolled"
+    assert (joined.status_code, joined.headers["location"]) == (303, own_page)
     assert await state(ann, campaign) == [("joined", "sent")]
     [row] = await api.rows(select(invitation_joins))
     assert (row["new_member"], row["status"], row["reasons"]) == (True, "joined", [])

@@ -190,6 +190,50 @@ async def test_the_landing_says_whether_one_can_join_before_it_asks_for_an_addre
     assert en("page.invitation.joining.line") not in text
 
 
+async def test_who_has_left_is_not_offered_what_would_be_refused(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    assert f'action="{path}/mail"' in await look(ann, path)
+    await send(ann, f"/campaigns/{campaign.id}/leave")
+    text = await look(ann, path)
+    assert en("page.mine_invited.not_in") in text
+    assert f'action="{path}"' not in text
+    assert f'action="{path}/mail"' not in text
+
+
+async def test_who_joins_by_a_link_goes_on_to_the_day_or_to_the_line(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2, leader=user.id, capacity=1, waiting_list=True)
+    path = f"/campaigns/{campaign.id}"
+    await send(ann, f"{path}/invitations")
+    link = f"/i/{(await user.get(f'{path}/invitations')).json()['invitations'][0]['code']}"
+    assert f'href="{path}/invitations"' in await look(ann, link)
+    for name, leads_to in (("bob", f"{path}/me?done=enrolled"), ("cleo", f"{path}?done=in_line")):
+        friend, _ = await window(api, name)
+        joined = await send(friend, link)
+        assert joined.headers["location"] == leads_to
+        await look(friend, leads_to)
+        # Whoever follows the link again is not left there either.
+        assert f'href="{leads_to.partition("?")[0]}"' in (await look(friend, link)).partition("</h2>")[2]
+
+
+async def test_whoever_follows_a_link_that_leads_nowhere_is_told_what_may_have_become_of_it(api: Api) -> None:
+    ann, user = await window(api, "ann")
+    campaign = await Campaign.at(api.db, day=2)
+    await campaign.enrol(user.id)
+    path = f"/campaigns/{campaign.id}/invitations"
+    made = (await user.post(path)).json()
+    await send(ann, f"{path}/{made['id']}/revoke")
+    guest = await browser(api, SITE)
+    gone, unknown = [await look(guest, f"/i/{code}", 404) for code in (made["code"], "A" * 22)]
+    assert en("problem.invitation_unknown.detail") in gone
+    # The same for a code that was one and for one that never was.
+    same = [re.sub(r"/i/[\w-]+|[0-9a-f-]{36}", "", text) for text in (gone, unknown)]
+    assert same[0] == same[1]
+
+
 async def test_an_invitation_is_good_until_the_last_day_to_join_on(api: Api) -> None:
     ann, user = await window(api, "ann")
     campaign = await Campaign.at(api.db, day=2, late_enrolment_until_day=5)

@@ -136,7 +136,8 @@ async def test_a_guest_lands_signs_up_and_joins_as_a_new_member(api: Api) -> Non
     assert (await guest.post(path, headers={"Sec-Fetch-Site": "cross-site"})).status_code == 403
     assert await api.rows(select(invitation_joins)) == []
     joined = await guest.post(path)
-    assert (joined.status_code, joined.headers["location"]) == (303, path)
+    own_page = f"/campaigns/{campaign.id}/me?done=enrolled"
+    assert (joined.status_code, joined.headers["location"]) == (303, own_page)
     assert "You take part" in (await guest.get(path)).text
     [row] = await api.rows(select(invitation_joins))
     assert (row["inviter_id"], row["new_member"], row["status"]) == (ann.id, True, "joined")

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.browser.cases import Case
-from tests.browser.conftest import NewCase, Window
+from tests.browser.conftest import NewCase, NewStates, Window
 from tests.browser.guests import Guest
 from tests.support.vetting import until
 
@@ -162,3 +162,33 @@ async def test_a_frame_says_that_its_pages_load_until_they_are_there(
             "(frame) => { const box = frame.getBoundingClientRect();"
             " return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === frame; }"
         )
+
+
+async def test_a_board_and_the_friends_who_joined_are_renewed_too(
+    open_window: Window, new_case: NewCase, new_states: NewStates
+) -> None:
+    states = await (await new_states()).with_days()
+    path = f"/campaigns/{states.ids['proofs']}"
+    member = await states.member.visitor()
+    code = (await member.post(f"{path}/invitations"))["code"]
+
+    async def join() -> None:
+        await (await (await new_case()).visitor()).post(f"{path}/enrolments", {"invite_code": code})
+
+    async with open_window() as guest:
+        page = guest.page
+        await guest.be(states.member.key)
+        # What changes from here on is told: the stream answers once it has looked for the first time.
+        async with page.expect_response("**/events"):
+            await guest.go(f"{path}/leaderboard")
+        days = page.locator("tr.mine td").last
+        await expect(days).to_have_text(guest.t("page.board.value.days", count=1, number=1))
+        await member.post(f"{path}/checkins", {"note": "读了二十页，很喜欢这一章。"})
+        await join()
+        await expect(days).to_have_text(guest.t("page.board.value.days", count=2, number=2))
+        await expect(page.locator("#announcement")).to_have_text(guest.t("page.campaign.numbers_changed"))
+        async with page.expect_response("**/events"):
+            await guest.go(f"{path}/invitations")
+        await expect(page.locator("#joined li")).to_have_count(1)
+        await join()
+        await expect(page.locator("#joined li")).to_have_count(2)
