@@ -135,13 +135,17 @@ class Change(NamedTuple):
 
 
 class PoolDay(NamedTuple):
-    """The pool at the end of a day (UTC): all that ever came in, what is promised, paid and left."""
+    """The pool at the end of a day (UTC): all that ever came in, what is promised, paid and left.
+
+    ``by_source`` is what came in, by the sources that anything had come from.
+    """
 
     day: date
     came_in: int
     promised: int
     paid: int
     left: int
+    by_source: dict[str, int]
 
 
 def reserve_of(campaign_id: str) -> Account:
@@ -181,32 +185,40 @@ def check_payments(payments: Sequence[Payment]) -> None:
 
 def days_of(changes: Iterable[Change], until: date, longest: int) -> list[PoolDay]:
     """Return the pool day by day, without gaps, up to ``until``; at most the last ``longest`` days."""
-    by_day: dict[date, dict[TransferKind, int]] = defaultdict(lambda: defaultdict(int))
+    by_day: dict[date, list[Change]] = defaultdict(list)
     for change in changes:
-        by_day[change.day][change.kind] += change.amount
+        by_day[change.day].append(change)
     if not by_day:
         return []
     last = max(until, *by_day)
     first = max(min(by_day), last - timedelta(days=longest - 1))
-    total: dict[TransferKind, int] = defaultdict(int)
+    total = _Total()
     for day in sorted(by_day):
         if day < first:
-            _add(total, by_day[day])
+            total.add(by_day[day])
     found = []
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
-        _add(total, by_day.get(day, {}))
-        found.append(_pool_day(day, total))
+        total.add(by_day.get(day, ()))
+        found.append(total.at_the_end_of(day))
     return found
 
 
-def _add(total: dict[TransferKind, int], more: dict[TransferKind, int]) -> None:
-    for kind, amount in more.items():
-        total[kind] += amount
+class _Total:
+    """What was moved so far, by kind, and what came in, by source."""
 
+    def __init__(self) -> None:
+        self._kinds: dict[TransferKind, int] = defaultdict(int)
+        self._sources: dict[str, int] = defaultdict(int)
 
-def _pool_day(day: date, total: dict[TransferKind, int]) -> PoolDay:
-    kept = total[TransferKind.RESERVATION] - total[TransferKind.RELEASE]
-    paid = total[TransferKind.PAYMENT]
-    came_in = total[TransferKind.DEPOSIT]
-    return PoolDay(day, came_in, kept - paid, paid, came_in - kept)
+    def add(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._kinds[change.kind] += change.amount
+            if change.kind is TransferKind.DEPOSIT:
+                self._sources[change.source] += change.amount
+
+    def at_the_end_of(self, day: date) -> PoolDay:
+        kept = self._kinds[TransferKind.RESERVATION] - self._kinds[TransferKind.RELEASE]
+        paid = self._kinds[TransferKind.PAYMENT]
+        came_in = self._kinds[TransferKind.DEPOSIT]
+        return PoolDay(day, came_in, kept - paid, paid, came_in - kept, dict(self._sources))

@@ -11,7 +11,7 @@ from api.dependencies import ObjectId, PartsDep
 from api.idempotency import exempt
 from api.pages.applications import once_of
 from api.pages.forms import Form, checked, seen, told, typed
-from api.pages.pool_plot import plot
+from api.pages.pool_plot import plot, plot_of_sources
 from api.pages.rendering import page
 from api.pagination import Paging, PagingDep
 from api.parts import Parts
@@ -64,6 +64,7 @@ async def _page(
         cursor=cursor,
         first=paging.after is None,
         plot=plot(pool.days),
+        plot_of_sources=plot_of_sources(pool.days),
         sources=list(Source),
         form=Form(values, form.errors, form.error),
         may_reverse=actor.has(Role.ADMIN),

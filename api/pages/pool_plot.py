@@ -1,11 +1,12 @@
-"""The pool over time as bands on top of each other: what is left, what is promised, what was paid."""
+"""The pool over time as bands on top of each other: where it goes, and where it came from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from api.schemas.points import PoolDayOut
+from domain.points import Source
 
 WIDTH: Final = 560
 HEIGHT: Final = 160
@@ -30,15 +31,28 @@ class Plot:
 
 
 def plot(days: Sequence[PoolDayOut]) -> Plot | None:
-    """Return the drawing of ``days``; None before the first deposit."""
-    top = max((day.left + day.promised + day.paid for day in days), default=0)
+    """Return the drawing of what is left, promised and paid; None before the first deposit."""
+    return _plot(days, ("left", "promised", "paid"), getattr)
+
+
+def plot_of_sources(days: Sequence[PoolDayOut]) -> Plot | None:
+    """Return the drawing of what came in by source until each day; None before the first."""
+    return _plot(
+        days, tuple(source.value for source in Source), lambda day, name: day.by_source[Source(name)]
+    )
+
+
+def _plot(
+    days: Sequence[PoolDayOut], names: tuple[str, ...], value: Callable[[PoolDayOut, str], int]
+) -> Plot | None:
+    top = max((sum(value(day, name) for name in names) for day in days), default=0)
     if top <= 0:
         return None
     floor = [0] * len(days)
     bands = []
-    for name in ("left", "promised", "paid"):
+    for name in names:
         # A day on a clock that was skipped ahead can be behind its own reversal.
-        ceiling = [low + max(0, getattr(day, name)) for low, day in zip(floor, days, strict=True)]
+        ceiling = [low + max(0, value(day, name)) for low, day in zip(floor, days, strict=True)]
         bands.append(Band(name, _corners(floor, ceiling, max(top, *ceiling))))
         floor = ceiling
     return Plot(days[0].day, days[-1].day, top, bands)

@@ -46,13 +46,14 @@ class PromiseOut(BaseModel):
 
 
 class PoolDayOut(BaseModel):
-    """The pool at the end of a day (UTC): all that ever came in is promised, paid or left."""
+    """The pool at the end of a day (UTC): all that ever came in, by source, is promised, paid or left."""
 
     day: date
     came_in: int
     promised: int
     paid: int
     left: int
+    by_source: dict[Source, int]
 
 
 class PoolOut(BaseModel):

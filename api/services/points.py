@@ -1,5 +1,6 @@
 """Points as members see them, and the pool as staff fill it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -25,6 +26,7 @@ from domain.points import (
     InsufficientPoints,
     KeyReused,
     NotReversible,
+    Source,
     TransferKind,
     UnknownTransfer,
 )
@@ -59,14 +61,18 @@ def overview(conn: Connection) -> PoolOut:
         left=found.in_pool,
         promised=found.promised,
         paid=found.paid,
-        came_in=sum(found.by_source.values()),
-        by_source=found.by_source,
+        came_in=found.days[-1].came_in if found.days else 0,
+        by_source=_by_source(found.days[-1].by_source if found.days else {}),
         promises=[
             PromiseOut(campaign=CampaignName(id=one.campaign_id, title=one.title), amount=one.amount)
             for one in found.promises
         ],
-        days=[PoolDayOut(**day._asdict()) for day in found.days],
+        days=[PoolDayOut(**day._asdict() | {"by_source": _by_source(day.by_source)}) for day in found.days],
     )
+
+
+def _by_source(came_in: Mapping[str, int]) -> dict[Source, int]:
+    return {source: came_in.get(source.value, 0) for source in Source}
 
 
 def deposits(conn: Connection, paging: Paging) -> tuple[list[DepositOut], str | None]:

@@ -1,6 +1,5 @@
 """The resource pool as staff see it: what is in, promised, paid, where it came from, and day by day."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -11,7 +10,7 @@ from db.repositories import point_days
 from db.tables.campaigns import campaigns
 from db.tables.people import people
 from db.tables.points import point_accounts, point_postings, point_transfers
-from domain.points import ISSUED, POOL, AccountKind, Change, PoolDay, Source, TransferKind, days_of
+from domain.points import ISSUED, POOL, AccountKind, PoolDay, TransferKind, days_of
 
 MOST_PROMISES: Final = 200
 LONGEST_SERIES: Final = 366
@@ -28,12 +27,14 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The pool: what is free in it, what is promised (the largest promises by campaign), what was paid."""
+    """The pool: what is free in it, what is promised (the largest promises by campaign), what was paid.
+
+    ``days`` are without gaps; the last of them holds all that came in until now.
+    """
 
     in_pool: int
     promised: int
     paid: int
-    by_source: dict[Source, int]
     promises: list[Promise]
     days: list[PoolDay]
 
@@ -64,18 +65,9 @@ def overview(conn: Connection, today: date) -> Overview:
         in_pool=conn.execute(balance).scalar() or 0,
         promised=int(conn.execute(promised).scalar() or 0),
         paid=sum(change.amount for change in changes if change.kind is TransferKind.PAYMENT),
-        by_source=_by_source(changes),
         promises=_promises(conn, reserves),
         days=days_of(changes, today, LONGEST_SERIES),
     )
-
-
-def _by_source(changes: list[Change]) -> dict[Source, int]:
-    found: dict[Source, int] = defaultdict(int)
-    for change in changes:
-        if change.kind is TransferKind.DEPOSIT:
-            found[Source(change.source)] += change.amount
-    return {source: found[source] for source in Source}
 
 
 def _promises(conn: Connection, reserves: tuple[Any, ...]) -> list[Promise]:

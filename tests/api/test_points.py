@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from api.pages.pool_plot import HEIGHT, WIDTH, plot
+from api.pages.pool_plot import HEIGHT, WIDTH, plot, plot_of_sources
 from api.schemas.points import PoolDayOut
 from db.repositories import point_checks, points
 from db.tables.campaigns import campaigns
@@ -135,6 +135,7 @@ async def test_the_pool_says_what_is_in_promised_paid_and_left(api: Api, manager
     ]
     last = found["days"][-1]
     assert (last["came_in"], last["promised"], last["paid"], last["left"]) == (1200, 450, 50, 700)
+    assert last["by_source"] == found["by_source"]
     listed = (await manager.get("/staff/pool/deposits?limit=1")).json()
     assert (listed["items"][0]["reference"], listed["items"][0]["note"]) == ("Knots", "March")
     assert listed["items"][0]["by"] == "Shown manager"
@@ -278,12 +279,15 @@ async def test_the_page_of_the_pool(api: Api, admin: User, locale: str) -> None:
     text = await look(manager, "/staff/pool")
     assert NASTY not in text
     assert f'href="/staff/campaigns/{campaign}"' in text
-    assert text.count("<polygon") == 3
+    assert text.count("<polygon") == 5
     assert 'role="img" aria-labelledby="pool-words"' in text
     told = re.search(r'<figcaption id="pool-words">(.*?)</figcaption', text, re.DOTALL)
     assert told
     assert "600" in told[1]
     assert "400" in told[1]
+    came_in = re.search(r'<figcaption id="sources-words">(.*?)</figcaption', text, re.DOTALL)
+    assert came_in
+    assert "1,000" in came_in[1]
     assert "/reversal" not in text
     assert "/reversal" in await look(admin, "/staff/pool")
 
@@ -331,7 +335,8 @@ async def test_a_deposit_is_reversed_by_a_form(api: Api, manager: User, admin: U
 def _day(number: int, left: int, promised: int, paid: int) -> PoolDayOut:
     whole = left + promised + paid
     day = date(2026, 3, 1) + timedelta(days=number)
-    return PoolDayOut(day=day, came_in=whole, left=left, promised=promised, paid=paid)
+    sources = {Source.SPONSORSHIP: whole // 4, Source.COURSE_SHARE: whole - whole // 4}
+    return PoolDayOut(day=day, came_in=whole, left=left, promised=promised, paid=paid, by_source=sources)
 
 
 def test_the_drawing_keeps_to_its_frame_and_its_proportions() -> None:
@@ -347,3 +352,17 @@ def test_the_drawing_keeps_to_its_frame_and_its_proportions() -> None:
     left = drawn.bands[0].corners.split()
     assert left[0] == "0.0,0.0"
     assert left[2] == f"{WIDTH / 3:.1f},{HEIGHT * 0.6:.1f}"
+
+
+def test_the_sources_are_drawn_on_top_of_each_other() -> None:
+    assert plot_of_sources([]) is None
+    assert plot_of_sources([_day(0, 0, 0, 0)]) is None
+    drawn = plot_of_sources([_day(0, 40, 0, 0), _day(1, 40, 60, 0)])
+    assert drawn is not None
+    assert (drawn.top, [band.name for band in drawn.bands]) == (100, ["sponsorship", "course_share"])
+    upper = [band.corners.split() for band in drawn.bands]
+    assert [corners[0] for corners in upper] == [f"0.0,{HEIGHT * 0.9:.1f}", f"0.0,{HEIGHT * 0.6:.1f}"]
+    assert [corners[2] for corners in upper] == [
+        f"{WIDTH / 2:.1f},{HEIGHT * 0.75:.1f}",
+        f"{WIDTH / 2:.1f},0.0",
+    ]

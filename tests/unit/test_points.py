@@ -16,6 +16,7 @@ from domain.points import (
     Change,
     Payment,
     PaymentReason,
+    Source,
     TransferKind,
     available_of,
     check_payments,
@@ -71,7 +72,7 @@ changes = st.lists(
         Change,
         st.integers(0, 40).map(lambda days: DAY + timedelta(days)),
         st.sampled_from([kind for kind in TransferKind if kind is not TransferKind.REVERSAL]),
-        st.just(""),
+        st.sampled_from([source.value for source in Source]),
         st.integers(-100, 100),
     ),
     max_size=30,
@@ -92,7 +93,13 @@ def test_every_day_is_the_sum_of_all_before_it(given: list[Change], until: int, 
         total = {
             kind: sum(c.amount for c in given if c.kind is kind and c.day <= day.day) for kind in TransferKind
         }
-        assert day.came_in == total[TransferKind.DEPOSIT]
+        assert day.came_in == total[TransferKind.DEPOSIT] == sum(day.by_source.values())
+        for source in Source:
+            assert day.by_source.get(source.value, 0) == sum(
+                c.amount
+                for c in given
+                if c.kind is TransferKind.DEPOSIT and c.source == source.value and c.day <= day.day
+            )
         assert day.paid == total[TransferKind.PAYMENT]
         assert day.left + day.promised + day.paid == day.came_in
         assert day.left == day.came_in - total[TransferKind.RESERVATION] + total[TransferKind.RELEASE]
