@@ -188,7 +188,7 @@ async def test_a_long_way_takes_several_requests_and_ends_where_it_should(
     assert (await lin.post(f"/applications/{draft['id']}/submit")).status_code == 200
     monkeypatch.setattr(clocks, "_SKIP_SECONDS", 0.25)
     reluctant = _Reluctant(httpx2.ASGITransport(app=engine.app))
-    process, ahead = f"application/{draft['id']}", timedelta(days=200)
+    process, ahead = f"application/{draft['id']}", timedelta(days=60)
     async with entrance(BASE.removesuffix(PREFIX), reluctant) as door:
         visitor = door.stranger()
         before = datetime.fromisoformat((await visitor.get("/dev/clock", process=process))["now"])

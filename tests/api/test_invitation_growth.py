@@ -423,6 +423,7 @@ async def test_the_invited_see_who_invited_them_and_cut_the_link(api: Api) -> No
     assert en("page.inviters.here", name=names[0]) in own
     account = await look(page, "/account")
     assert all(name in account for name in names)
+    assert account.count(en("page.inviters.final")) == 2
     cut = await page.post(f"{SITE}/account/inviters/sever", data={"campaign_id": here.id})
     assert cut.headers["location"] == "/account?done=severed"
     left = (await bob.get("/me/inviters")).json()["items"]
