@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.conditional import unless_known
 from api.dependencies import PartsDep
 from api.idempotency import exempt
-from api.pages.campaigns import welcomed
-from api.pages.forms import Form, seen, told
+from api.pages.campaigns import hour_of, welcomed
+from api.pages.forms import Form, checked, seen, told, typed
 from api.pages.link_previews import description_of
 from api.pages.pictures import Drawings
 from api.pages.pictures.poster import SIZE, Poster, draw
@@ -26,7 +26,9 @@ from api.security import allow
 from api.security.gate import Actor
 from api.services import enrolments
 from api.services.campaign_views import dates_of
+from api.services.campaigns import existing
 from api.services.invitation_clicks import click_added, cookie_name, count_try, followed
+from api.services.reminder_hours import reminder_hours
 from db.repositories import enrolments as entries
 from db.repositories import invitation_codes, invitation_mails
 from domain.campaigns.plan import CampaignPlan
@@ -82,9 +84,11 @@ async def _page(
     form: Form | None = None,
     status: int = 200,
 ) -> Response:
-    place, plan = None, CampaignPlan.model_validate(found.plan)
+    place: Row[Any] | None = None
+    hours: list[int] = []
+    plan = CampaignPlan.model_validate(found.plan)
     if actor is not None:
-        place = await parts.db.read(lambda conn: entries.get(conn, found.campaign_id, actor.person_id))
+        place, hours = await parts.db.read(lambda conn: _place(conn, found.campaign_id, actor.person_id))
     url, when = f"{parts.settings.public_url}/i/{found.code}", _when(reader_of(request, actor), found)
     return page(
         request,
@@ -100,9 +104,15 @@ async def _page(
         description=description_of(found.summary) or when,
         place=place.status if place is not None else None,
         own=actor is not None and actor.person_id == found.inviter_id,
+        hours=hours,
         joining=joining(Status(found.campaign_status), found.campaign_day, found.seats_taken, plan),
         form=form,
     )
+
+
+def _place(conn: Connection, campaign_id: str, person_id: str) -> tuple[Row[Any] | None, list[int]]:
+    """Return the person's place in the campaign, and the hours at which its members can be reminded."""
+    return entries.get(conn, campaign_id, person_id), reminder_hours(conn, existing(conn, campaign_id))
 
 
 @router.post("/i/{code}", openapi_extra=exempt("who takes part already stays so"))
@@ -112,14 +122,18 @@ async def join(request: Request, parts: PartsDep, code: Code) -> Response:
     if actor is None:
         return seen(f"/i/{code}")
     actor.require(Role.MEMBER)
-    given, shown, person_id = EnrolIn(invite_code=code), followed(request), actor.person_id
-
+    values = await typed(request)
+    body = {"invite_code": code, "reminder_hour": hour_of(values)}
+    given, form = checked(EnrolIn, body, reader_of(request, actor).locale)
+    if given is None:
+        return await _page(request, parts, actor, found, Form(values, form.errors), 422)
+    shown, person_id = followed(request), actor.person_id
     try:
         place, _ = await parts.db.write(
             lambda conn: enrolments.enrol(conn, found.campaign_id, person_id, given, datetime.now(UTC), shown)
         )
     except Problem as problem:
-        form = told(problem, {}, reader_of(request, actor).locale)
+        form = told(problem, values, reader_of(request, actor).locale)
         return await _page(request, parts, actor, found, form, problem.status)
     return welcomed(found.campaign_id, place)
 

@@ -211,8 +211,13 @@ async def test_who_joins_by_a_link_goes_on_to_the_day_or_to_the_line(api: Api) -
     link = f"/i/{(await user.get(f'{path}/invitations')).json()['invitations'][0]['code']}"
     assert f'href="{path}/invitations"' in await look(ann, link)
     for name, leads_to in (("bob", f"{path}/me?done=enrolled"), ("cleo", f"{path}?done=in_line")):
-        friend, _ = await window(api, name)
-        joined = await send(friend, link)
+        friend, their = await window(api, name)
+        assert 'name="reminder_hour"' in await look(friend, link)
+        wrong = await send(friend, link, 422, reminder_hour="99")
+        assert 'name="reminder_hour" aria-describedby="reminder-hint" aria-invalid="true"' in wrong.text
+        joined = await send(friend, link, reminder_hour="8")
+        place = (await their.get(f"{path}/enrolments/me")).json()
+        assert place["reminder_hour"] == 8
         assert joined.headers["location"] == leads_to
         await look(friend, leads_to)
         # Whoever follows the link again is not left there either.
